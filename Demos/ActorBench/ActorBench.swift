@@ -1,0 +1,2 @@
+import Conclave
+@main struct ActorBench { static func main() { print(probeThreadState() as Any) } }

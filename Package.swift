@@ -1,0 +1,49 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+    name: "conclave",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Conclave", targets: ["Conclave"]),
+        .library(name: "ConclaveNet", targets: ["ConclaveNet"]),
+        .library(name: "ConclaveRaft", targets: ["ConclaveRaft"]),
+        .executable(name: "conclave", targets: ["ConclaveCommand"]),
+        .executable(name: "actor-bench", targets: ["ActorBench"]),
+    ],
+    dependencies: [],
+    targets: [
+        // What Swift cannot import: thread-local storage, a CPU hint, signal masks.
+        .target(name: "ConclavePlatform"),
+
+        .target(name: "Conclave", dependencies: ["ConclavePlatform"]),
+        .target(name: "ConclaveNet", dependencies: ["Conclave"]),
+        .target(name: "RaftCore"),
+        .target(name: "RaftLog", dependencies: ["RaftCore"]),
+        .target(name: "ConclaveRaft", dependencies: ["Conclave", "ConclaveNet", "RaftCore", "RaftLog"]),
+        .target(name: "KeyValue", dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft"]),
+        .executableTarget(
+            name: "ConclaveCommand",
+            dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft", "KeyValue", "RaftCore", "RaftLog"]
+        ),
+
+        .executableTarget(name: "ActorBench", dependencies: ["Conclave"], path: "Demos/ActorBench"),
+
+        .testTarget(name: "ConclaveTests", dependencies: ["Conclave"]),
+        .testTarget(name: "ConclaveNetTests", dependencies: ["ConclaveNet"]),
+        .testTarget(name: "RaftCoreTests", dependencies: ["RaftCore"]),
+        .testTarget(name: "RaftLogTests", dependencies: ["RaftLog"]),
+        .testTarget(name: "ConclaveRaftTests", dependencies: ["ConclaveRaft"]),
+        .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
+        .testTarget(name: "CommandTests", dependencies: ["ConclaveCommand"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+for target in package.targets where target.name != "ConclavePlatform" {
+    target.swiftSettings = (target.swiftSettings ?? []) + [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ]
+}

@@ -1,0 +1,2 @@
+public import ConclavePlatform
+@inlinable public func probeThreadState() -> UnsafeMutableRawPointer? { conclave_thread_state() }

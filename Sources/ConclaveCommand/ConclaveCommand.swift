@@ -1,0 +1,1 @@
+@main struct ConclaveCommand { static func main() {} }

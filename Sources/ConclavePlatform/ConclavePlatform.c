@@ -1,0 +1,3 @@
+#include "ConclavePlatform.h"
+
+_Thread_local void *conclave_thread_state_slot = 0;
