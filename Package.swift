@@ -19,7 +19,7 @@ let package = Package(
         .target(name: "Conclave", dependencies: ["ConclavePlatform"]),
         .target(name: "ConclaveNet", dependencies: ["Conclave"]),
         .target(name: "RaftCore"),
-        .target(name: "RaftLog", dependencies: ["RaftCore"]),
+        .target(name: "RaftLog", dependencies: ["ConclavePlatform", "RaftCore"]),
         .target(name: "ConclaveRaft", dependencies: ["Conclave", "ConclaveNet", "RaftCore", "RaftLog"]),
         .target(name: "KeyValue", dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft"]),
         .executableTarget(

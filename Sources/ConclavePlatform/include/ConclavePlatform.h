@@ -2,6 +2,7 @@
 #ifndef CONCLAVE_PLATFORM_H
 #define CONCLAVE_PLATFORM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 // The calling thread's runtime state; null until the runtime sets it. One word, owned by module Conclave.
@@ -18,5 +19,14 @@ static inline void conclave_cpu_relax(void) {
     __asm__ volatile("yield");
 #endif
 }
+
+// Whether this CPU has instructions for CRC-32C; asked once by the caller.
+int conclave_crc32c_available(void);
+
+// Feeds bytes into a raw CRC-32C state (no inversion at either end). Only where conclave_crc32c_available() says so.
+uint32_t conclave_crc32c_update(uint32_t state, const void *bytes, size_t count);
+
+// Whether every byte is zero, at the speed of the C library's memcmp in debug builds too.
+int conclave_is_zero(const void *bytes, size_t count);
 
 #endif

@@ -1,0 +1,158 @@
+// When the log refuses to open or to go on, and how it says so.
+
+import RaftCore
+import RaftLog
+import Testing
+
+@Suite("Log refusals")
+struct LogRefusalTests {
+    private func diskWithLog(batches: Int = 3) throws -> MemoryDisk {
+        let disk = MemoryDisk()
+        let (log, _) = try open(disk)
+        for index in 1...batches {
+            try log.append(hardState: vote(1, 1), entries: [entry(index)])
+            try log.sync()
+        }
+        log.close()
+        return disk
+    }
+
+    @Test("a second opener is refused until the first has closed")
+    func locked() throws {
+        let disk = MemoryDisk()
+        let (log, _) = try open(disk)
+        #expect(throws: LogError.alreadyInUse(location: "memory", processID: nil)) { try open(disk) }
+        log.close()
+        _ = try open(disk)
+    }
+
+    @Test("an existing log is not taken for a new one, nor a missing one for an empty one")
+    func missing() throws {
+        #expect(throws: LogError.missing(location: "memory")) { try open(MemoryDisk(), identity, .refuse) }
+        let disk = try diskWithLog()
+        var other = identity
+        other.incarnation = 78
+        let (log, recovered) = try open(disk, other, .create)
+        #expect(recovered.entries.count == 3)
+        #expect(log.identity.incarnation == 77 && recovered.identity.incarnation == 77)
+    }
+
+    @Test("data of another cluster or server is refused with both names")
+    func foreign() throws {
+        let disk = try diskWithLog()
+        let otherCluster = LogIdentity(cluster: ClusterID(high: 1, low: 2), node: NodeID(1), incarnation: 1)
+        let wrongCluster = LogError.wrongCluster(location: "memory", found: cluster, expected: otherCluster.cluster)
+        #expect(throws: wrongCluster) { try open(disk, otherCluster) }
+        #expect("\(wrongCluster)".contains("0123456789abcdeffedcba9876543210"))
+        #expect("\(wrongCluster)".contains("00000000000000010000000000000002"))
+        let otherNode = LogIdentity(cluster: cluster, node: NodeID(2), incarnation: 1)
+        #expect(throws: LogError.wrongNode(location: "memory", found: NodeID(1), expected: NodeID(2))) {
+            try open(disk, otherNode)
+        }
+        #expect(try WriteAheadLog.identity(on: disk) == identity)
+        #expect(try WriteAheadLog.identity(on: MemoryDisk()) == nil)
+    }
+
+    @Test("a format of another version is named and refused")
+    func version() throws {
+        let disk = try diskWithLog()
+        disk.flipBit(of: "segment-0000000000000001.wal", byte: 8, bit: 1)
+        let file = "memory/segment-0000000000000001.wal"
+        #expect(throws: LogError.unknownVersion(file: file, found: 3, supported: 1)) { try open(disk) }
+        #expect(throws: LogError.unknownVersion(file: file, found: 3, supported: 1)) {
+            try WriteAheadLog.identity(on: disk)
+        }
+    }
+
+    @Test("P32: after a failed sync every call fails, none is retried, and a restart decides")
+    func failedSync() throws {
+        let disk = try diskWithLog()
+        let (log, _) = try open(disk)
+        let failure = DiskError.Cause.system(code: 5, message: "Input/output error")
+        disk.setFaults { operation, _, _ in operation == .sync ? failure : nil }
+        try log.append(entries: [entry(4)])
+        let expected = DiskError(.sync, path: "memory/segment-0000000000000001.wal", cause: failure)
+        #expect(throws: LogError.failed(expected)) { try log.sync() }
+        disk.setFaults(nil)
+        let operations = disk.operationCount
+        #expect(throws: LogError.failed(expected)) { try log.sync() }
+        #expect(throws: LogError.failed(expected)) { try log.append(entries: [entry(5)]) }
+        #expect(disk.operationCount == operations)
+    }
+
+    @Test("P32: a batch whose sync failed and that a restart still sees is made durable before it is vouched for")
+    func failedSyncSeenAgain() throws {
+        let disk = try diskWithLog()
+        let (log, _) = try open(disk)
+        disk.setFaults { operation, _, _ in operation == .sync ? .system(code: 5, message: "I/O error") : nil }
+        try log.append(entries: [entry(4)])
+        #expect(throws: LogError.self) { try log.sync() }
+        disk.setFaults(nil)
+        disk.kill()
+        #expect(try recover(disk).entries == entries(1...4))
+        disk.crash { _ in false }
+        #expect(try recover(disk).entries == entries(1...4))
+    }
+
+    @Test("P8: what a killed process had written and not synced is made durable before it is vouched for")
+    func killedBeforeSync() throws {
+        let disk = try diskWithLog()
+        let (log, _) = try open(disk, options: small(zeroAheadBytes: 0))
+        try log.append(hardState: vote(2, 2), entries: [entry(4)])
+        disk.cutPower(atOperation: disk.operationCount + 1)
+        #expect(throws: LogError.self) { try log.sync() }
+        disk.kill()
+        #expect(try recover(disk).hardState == vote(2, 2))
+        disk.crash { _ in false }
+        #expect(try recover(disk).hardState == vote(2, 2))
+    }
+
+    @Test("a segment that does not fit is refused, nothing is lost, and it goes on once there is space")
+    func diskFull() throws {
+        let disk = MemoryDisk()
+        let (log, _) = try open(disk)
+        disk.setFaults { operation, _, _ in operation == .reserve ? .noSpace : nil }
+        var index = 0
+        var refusal: LogError?
+        while refusal == nil, index < 1_000 {
+            index += 1
+            try log.append(hardState: vote(index, 1), entries: [entry(index, payloadBytes: 200)])
+            do throws(LogError) { try log.sync() } catch { refusal = error }
+        }
+        let file = "memory/segment-0000000000000002.wal.tmp"
+        #expect(refusal == .diskFull(DiskError(.reserve, path: file, cause: .noSpace)))
+        #expect(try disk.list() == ["segment-0000000000000001.wal"])
+        #expect(throws: LogError.self) { try log.sync() }
+        let crashed = disk.copy()
+        crashed.crash { _ in true }
+        #expect(try recover(crashed).entries == entries(1...(index - 1), payloadBytes: 200))
+        disk.setFaults(nil)
+        try log.append(entries: [entry(index + 1, payloadBytes: 200)])
+        try log.sync()
+        log.close()
+        let recovered = try recover(disk)
+        #expect(recovered.entries == entries(1...(index + 1), payloadBytes: 200))
+        #expect(recovered.hardState == vote(index, 1))
+    }
+
+    @Test("a missing segment, first or in between, is named")
+    func missingSegment() throws {
+        for lost in [1, 2] {
+            let disk = MemoryDisk()
+            let (log, _) = try open(disk)
+            for index in 1...100 {
+                try log.append(entries: [entry(index, payloadBytes: 200)])
+                try log.sync()
+            }
+            log.close()
+            let name = "segment-000000000000000\(lost).wal"
+            try disk.remove(name)
+            let error = #expect(throws: LogError.self) { try open(disk) }
+            guard case .corrupt(let corruption) = error else {
+                Issue.record("\(String(describing: error))")
+                continue
+            }
+            #expect(corruption.kind == .missingSegment && corruption.file == name)
+        }
+    }
+}
