@@ -1,0 +1,95 @@
+// The log in memory.
+
+/// Consecutive entries in one array, addressed by log index.
+///
+/// Whatever leaves this type is a copy (`Array(…)` of a range): a slice would share the buffer, and the next append would then copy
+/// the whole log.
+struct EntryLog: Sendable {
+    /// Invariant: `entries[i].index == start.index + 1 + i`, and terms never decrease.
+    private var entries: [Entry]
+    /// The position in front of `entries`.
+    let start: LogPosition
+
+    /// The log that a restart found. The entries must be consecutive from index 1, with terms that never decrease.
+    init(_ entries: [Entry]) {
+        self.entries = entries
+        start = .start
+        var previous = start
+        for entry in entries {
+            precondition(
+                entry.index == previous.index.next && entry.term >= previous.term,
+                "a restored log must be consecutive: \(entry.index) \(entry.term) follows \(previous)"
+            )
+            previous = LogPosition(index: entry.index, term: entry.term)
+        }
+    }
+
+    /// The last entry's index, zero when there is none.
+    var lastIndex: LogIndex { start.index + entries.count }
+
+    /// The last entry's position.
+    var last: LogPosition {
+        entries.isEmpty ? start : LogPosition(index: lastIndex, term: entries[entries.count - 1].term)
+    }
+
+    /// The term of the entry at `index`; nil when the log does not hold one there.
+    func term(at index: LogIndex) -> Term? {
+        let offset = index - start.index
+        if offset == 0 { return start.term }
+        return offset > 0 && offset <= entries.count ? entries[offset - 1].term : nil
+    }
+
+    /// Whether the log holds this very position. Then all before it is equal too (log matching, Raft §5.3).
+    func contains(_ position: LogPosition) -> Bool { term(at: position.index) == position.term }
+
+    /// Copies the entries in `range`, which must lie within the log.
+    func copy(_ range: ClosedRange<LogIndex>) -> [Entry] {
+        Array(entries[(range.lowerBound - start.index - 1)...(range.upperBound - start.index - 1)])
+    }
+
+    /// Copies entries from `first` to `last`, as many as `count` and `bytes` of payload allow but at least one.
+    func copy(from first: LogIndex, upTo last: LogIndex, count: Int, bytes: Int) -> (entries: [Entry], bytes: Int) {
+        let low = first - start.index - 1
+        let limit = min(last - start.index, low + count)
+        var high = low
+        var size = 0
+        while high < limit {
+            let more = entries[high].payload.count
+            if high > low && size + more > bytes { break }
+            size += more
+            high += 1
+        }
+        return (Array(entries[low..<high]), size)
+    }
+
+    /// Adds an entry right behind the last one.
+    mutating func append(_ entry: Entry) {
+        assert(entry.index == lastIndex.next && entry.term >= last.term)
+        entries.append(entry)
+    }
+
+    /// Adds consecutive entries right behind the last one.
+    mutating func append(_ more: ArraySlice<Entry>) {
+        assert(more.first.map { $0.index == lastIndex.next && $0.term >= last.term } ?? true)
+        entries.append(contentsOf: more)
+    }
+
+    /// Drops the entry at `index` and all behind it.
+    mutating func truncate(from index: LogIndex) {
+        entries.removeLast(lastIndex - index + 1)
+    }
+
+    /// The last position at or before `index` with a term of at most `term`: the last one at which this log and
+    /// another, known to have `term` at or after `index`, may agree (rule P13; etcd `findConflictByTerm`).
+    ///
+    /// Terms never decrease along a log, so a binary search finds it.
+    func lastPosition(atOrBefore index: LogIndex, termAtMost term: Term) -> LogPosition {
+        var low = 0
+        var high = max(0, min(index, lastIndex) - start.index)
+        while low < high {
+            let middle = (low + high + 1) / 2
+            if entries[middle - 1].term <= term { low = middle } else { high = middle - 1 }
+        }
+        return low == 0 ? start : LogPosition(index: start.index + low, term: entries[low - 1].term)
+    }
+}

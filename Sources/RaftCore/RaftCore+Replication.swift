@@ -1,0 +1,179 @@
+// Copying the log, and knowing what is committed (Raft §5.3 and §5.4.2, dissertation §10.2).
+
+// MARK: - Leader: sending
+
+extension RaftCore {
+    /// A heartbeat to every peer, with the next output.
+    mutating func beat() {
+        heartbeatAt = now + UInt64(timing.heartbeatTicks)
+        requestMessageToAll()
+    }
+
+    /// Every peer gets an AppendEntries with the next output, with or without entries.
+    mutating func requestMessageToAll() {
+        for place in peers.indices { peers[place].messageDue = true }
+        replicationDue = true
+    }
+
+    /// Sends to each peer what it may be sent. Once per output, so that all that was proposed since the last one goes together.
+    mutating func replicate() {
+        // Peers are mostly at the same place: what was copied for one is then shared by the next.
+        var shared: (first: LogIndex, entries: [Entry], bytes: Int)?
+        for place in peers.indices {
+            while peers[place].next <= log.lastIndex && peers[place].acceptsEntries {
+                let first = peers[place].next
+                if shared?.first != first {
+                    let copied = log.copy(
+                        from: first, upTo: log.lastIndex, count: limits.entriesPerMessage, bytes: limits.bytesPerMessage
+                    )
+                    shared = (first, copied.entries, copied.bytes)
+                }
+                guard let batch = shared else { preconditionFailure("the batch was set right above") }
+                sendAppend(batch.entries, toPeerAt: place)
+                peers[place].sent(upTo: first + (batch.entries.count - 1), bytes: batch.bytes)
+            }
+            if peers[place].messageDue { sendAppend([], toPeerAt: place) }
+        }
+    }
+
+    private mutating func sendAppend(_ entries: [Entry], toPeerAt place: Int) {
+        let previous = peers[place].next - 1
+        guard let previousTerm = log.term(at: previous) else {
+            preconditionFailure("\(id) leads \(term) without an entry at \(previous), \(log.start)...\(log.last)")
+        }
+        let append = AppendEntries(
+            previous: LogPosition(index: previous, term: previousTerm),
+            entries: entries,
+            leaderCommit: commitIndex,
+            readRound: leaderReads.startedRound
+        )
+        peers[place].messageDue = false
+        send(.appendEntries(append), to: peers[place].id)
+    }
+}
+
+// MARK: - Leader: answers
+
+extension RaftCore {
+    mutating func appendAccepted(by peer: NodeID, match: LogIndex, round: ReadRound) {
+        // A match beyond our log cannot be about our log.
+        guard role == .leader, match <= log.lastIndex, let place = place(of: peer) else { return }
+        peers[place].heardAt = now
+        let grew = peers[place].accepted(match)
+        if peers[place].next <= log.lastIndex { replicationDue = true }
+        if grew && match > commitIndex { advanceCommit() }
+        confirm(round, byPeerAt: place)
+    }
+
+    mutating func appendRejected(by peer: NodeID, previousIndex: LogIndex, hint: LogPosition, round: ReadRound) {
+        guard role == .leader, let place = place(of: peer) else { return }
+        peers[place].heardAt = now
+        // The follower skipped its entries of terms after ours; now we skip ours of terms after its: at
+        // most one probe for each term in which the logs differ (rule P13).
+        let agreed = log.lastPosition(atOrBefore: hint.index, termAtMost: hint.term)
+        if peers[place].rejected(previousIndex: previousIndex, hint: agreed.index) {
+            peers[place].messageDue = true
+            replicationDue = true
+        }
+        // It refused the entries but not the leader.
+        confirm(round, byPeerAt: place)
+    }
+
+    /// Commits what a quorum has on disk, this server counted up to its own last durable entry (dissertation §10.2.1).
+    mutating func advanceCommit() {
+        indexScratch.removeAll(keepingCapacity: true)
+        indexScratch.append(persistedIndex)
+        for peer in peers { indexScratch.append(peer.match) }
+        let reached = QuorumMath.reached(&indexScratch)
+        // Only an entry of the own term is committed by counting; the ones before it ride along (rule P1, Raft §5.4.2).
+        guard reached > commitIndex, reached >= termStart else { return }
+        commitIndex = reached
+    }
+
+    /// Whether an entry of this leader's own term is committed. Before that its commit index may lag behind what an
+    /// earlier leader has acknowledged (rule P21).
+    var hasCommittedInTerm: Bool { role == .leader && commitIndex >= termStart }
+}
+
+// MARK: - Follower
+
+extension RaftCore {
+    /// An AppendEntries of the present term: its sender is the leader of this term.
+    mutating func follow(_ sender: NodeID, _ append: AppendEntries) {
+        precondition(role != .leader, "\(id) and \(sender) both lead \(term)")
+        if role != .follower || leader != sender { becomeFollower(term: term, leader: sender) }
+        leaderHeardAt = now
+        leaderLinkClosed = false
+        campaigns = 0
+        campaignAt = now + random.ticks(in: timing.electionTicks)
+        guard isConsecutive(append) else { return }
+
+        if append.previous.index < commitIndex {
+            // Old news. Committed entries are in every later leader's log, so the logs agree that far.
+            return accept(upTo: commitIndex, append, from: sender)
+        }
+        guard log.contains(append.previous) else { return reject(append, from: sender) }
+        store(append)
+        let proven = append.lastIndex
+        // Rule P6: what lies behind `proven` may still be someone else's.
+        commitIndex = max(commitIndex, min(append.leaderCommit, proven))
+        accept(upTo: proven, append, from: sender)
+    }
+
+    private func isConsecutive(_ append: AppendEntries) -> Bool {
+        guard let first = append.entries.first, let last = append.entries.last else { return true }
+        return first.index == append.previous.index.next && last.index == append.lastIndex
+    }
+
+    /// Adds what is missing. Cuts the log only where a term differs: the message may be an old one (rule P7).
+    private mutating func store(_ append: AppendEntries) {
+        var fresh = append.entries[...]
+        while let entry = fresh.first, let present = log.term(at: entry.index) {
+            if present != entry.term {
+                cut(from: entry.index)
+                break
+            }
+            fresh.removeFirst()
+        }
+        if !fresh.isEmpty { log.append(fresh) }
+    }
+
+    private mutating func cut(from index: LogIndex) {
+        precondition(index > commitIndex, "\(id) was told to drop committed \(index) of \(commitIndex) in \(term)")
+        log.truncate(from: index)
+        handedToDisk = min(handedToDisk, index - 1)
+        persistedIndex = min(persistedIndex, index - 1)
+    }
+
+    /// Acknowledges what is durable at once, and the rest when it is (rule P8).
+    private mutating func accept(upTo proven: LogIndex, _ append: AppendEntries, from sender: NodeID) {
+        let durable = min(proven, persistedIndex)
+        if persistedTerm == term {
+            // The leader waits for a sign of life or a read round; neither has to wait for the disk.
+            let urgent = append.entries.isEmpty || append.readRound > answeredRound
+            if durable == proven || urgent {
+                answeredRound = max(answeredRound, append.readRound)
+                send(.appendAccepted(match: durable, readRound: append.readRound), to: sender)
+            }
+            if durable == proven { return }
+        }
+        let answer = RaftMessage.Kind.appendAccepted(match: proven, readRound: append.readRound)
+        // Of several acknowledgements in one output, the last says it all.
+        if let last = output.messagesAfterPersist.last, last.to == sender, last.term == term,
+            case .appendAccepted(let match, let round) = last.kind, match <= proven, round <= append.readRound
+        {
+            output.messagesAfterPersist[output.messagesAfterPersist.count - 1].kind = answer
+        } else {
+            sendAfterPersist(answer, to: sender)
+        }
+    }
+
+    /// Tells the leader how far back to go: behind all entries of terms it cannot have there (rule P13).
+    private mutating func reject(_ append: AppendEntries, from sender: NodeID) {
+        let hint = log.lastPosition(atOrBefore: append.previous.index, termAtMost: append.previous.term)
+        send(
+            .appendRejected(previousIndex: append.previous.index, hint: hint, readRound: append.readRound),
+            to: sender
+        )
+    }
+}

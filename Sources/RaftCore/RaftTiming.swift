@@ -1,0 +1,89 @@
+// The two sets of numbers a core is run with.
+
+/// Durations in ticks. The shell owns the clock; with its default tick of 20 ms an election timeout is 300 to 600 ms.
+package struct RaftTiming: Hashable, Sendable {
+    /// A leader that has nothing else to say says so this often. At least 1.
+    package var heartbeatTicks: Int
+    /// A follower without word from a leader asks for pre-votes after a random time from this range (Raft §5.2). The lower bound is
+    /// also how long a server that has heard a leader refuses to elect another (dissertation §4.2.3), and
+    /// how long a leader may go without word from a quorum before it steps down (dissertation §6.2).
+    package var electionTicks: Range<Int>
+    /// A follower that saw the connection of its leader close asks for pre-votes after a random time from this range. Short, since a
+    /// pre-vote disturbs nobody who still hears the leader; random, so that two followers seldom ask at once.
+    package var disconnectGraceTicks: Range<Int>
+    /// A campaign that came to nothing is tried again after a random time from this range, for the first
+    /// `quickCampaigns` times; later ones keep to `electionTicks`. Longer than a round trip and a disk write.
+    package var retryTicks: Range<Int>
+    /// How many campaigns in a row are quick.
+    package var quickCampaigns: Int
+
+    /// Defaults for servers on one machine or in one place, with a tick of 20 ms.
+    package init(
+        heartbeatTicks: Int = 3,
+        electionTicks: Range<Int> = 15..<30,
+        disconnectGraceTicks: Range<Int> = 1..<6,
+        retryTicks: Range<Int> = 5..<15,
+        quickCampaigns: Int = 3
+    ) {
+        precondition(heartbeatTicks >= 1, "a heartbeat takes at least one tick")
+        precondition(electionTicks.lowerBound > heartbeatTicks, "an election timeout must outlast a heartbeat")
+        precondition(!electionTicks.isEmpty && !disconnectGraceTicks.isEmpty && !retryTicks.isEmpty, "an empty range of ticks")
+        precondition(disconnectGraceTicks.lowerBound >= 1 && retryTicks.lowerBound >= 1, "a timeout takes at least one tick")
+        self.heartbeatTicks = heartbeatTicks
+        self.electionTicks = electionTicks
+        self.disconnectGraceTicks = disconnectGraceTicks
+        self.retryTicks = retryTicks
+        self.quickCampaigns = quickCampaigns
+    }
+}
+
+/// What may be under way at once. Each bound is at least 1.
+package struct RaftLimits: Hashable, Sendable {
+    /// Entries in one AppendEntries; more go into the next one.
+    package var entriesPerMessage: Int
+    /// Payload bytes in one AppendEntries. One entry always fits, however large.
+    package var bytesPerMessage: Int
+    /// Unacknowledged AppendEntries with entries, per peer; then the leader waits for an acknowledgement.
+    package var inflightMessages: Int
+    /// Unacknowledged payload bytes per peer; exceeded by at most one message.
+    package var inflightBytes: Int
+    /// Entries in `RaftOutput.committed`; the rest comes with the next output.
+    package var committedPerOutput: Int
+    /// Reads that wait for a confirmation on one server; one more fails at once.
+    package var pendingReads: Int
+
+    /// Defaults that keep a peer's share of memory below some 10 MB.
+    package init(
+        entriesPerMessage: Int = 4096,
+        bytesPerMessage: Int = 1 << 20,
+        inflightMessages: Int = 64,
+        inflightBytes: Int = 8 << 20,
+        committedPerOutput: Int = 65_536,
+        pendingReads: Int = 65_536
+    ) {
+        self.entriesPerMessage = entriesPerMessage
+        self.bytesPerMessage = bytesPerMessage
+        self.inflightMessages = inflightMessages
+        self.inflightBytes = inflightBytes
+        self.committedPerOutput = committedPerOutput
+        self.pendingReads = pendingReads
+        precondition(
+            min(entriesPerMessage, bytesPerMessage, inflightMessages, inflightBytes, committedPerOutput, pendingReads) >= 1,
+            "a bound below 1 would stop the server"
+        )
+    }
+}
+
+/// What a server finds on its disk when it starts.
+package struct RestoredState: Hashable, Sendable {
+    /// The durable term and vote.
+    package var hardState: HardState
+    /// The durable log: consecutive, the first entry at index 1.
+    package var entries: [Entry]
+
+    /// The state of a server that never ran, or what was read back.
+    package init(hardState: HardState = HardState(), entries: [Entry] = []) {
+        self.hardState = hardState
+        self.entries = entries
+    }
+}
