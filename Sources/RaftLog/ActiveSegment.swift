@@ -34,10 +34,11 @@ struct ActiveSegment {
             let seed = header.encode(into: page.bytes)
             try disk.write(file, at: 0, UnsafeRawBufferPointer(page.bytes))
             try disk.sync(file)
-            try disk.rename(temporary, to: SegmentHeader.fileName(header.id))
+            let name = SegmentHeader.fileName(header.id)
+            try disk.rename(temporary, to: name)
             try disk.syncDirectory()
             return ActiveSegment(
-                file: file,
+                file: DiskFile(number: file.number, name: name),
                 id: header.id,
                 seed: seed,
                 sizeBytes: sizeBytes,
@@ -45,6 +46,7 @@ struct ActiveSegment {
             )
         } catch {
             disk.close(file)
+            // Leaves the space it took to others; gone already if the rename was done.
             if error.cause == .noSpace { try? disk.remove(temporary) }
             throw error
         }

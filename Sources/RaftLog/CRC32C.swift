@@ -3,19 +3,19 @@
 import ConclavePlatform
 
 /// The Castagnoli CRC: it finds every single burst of damage up to 32 bits, and misses other damage once in 2³².
-enum CRC32C {
+package enum CRC32C {
     /// The checksum of `bytes`, or of what `previous` covered followed by `bytes`.
-    static func checksum(_ bytes: UnsafeRawBufferPointer, continuing previous: UInt32 = 0) -> UInt32 {
+    package static func checksum(_ bytes: UnsafeRawBufferPointer, continuing previous: UInt32 = 0) -> UInt32 {
         guard let start = bytes.baseAddress else { return previous }
         if isAccelerated { return ~conclave_crc32c_update(~previous, start, bytes.count) }
         return tableChecksum(bytes, continuing: previous)
     }
 
     /// Whether this CPU computes the checksum itself.
-    static let isAccelerated = conclave_crc32c_available() != 0
+    package static let isAccelerated = conclave_crc32c_available() != 0
 
     /// The same value without help from the CPU: eight bytes a step, through eight tables ("slicing-by-8").
-    static func tableChecksum(_ bytes: UnsafeRawBufferPointer, continuing previous: UInt32 = 0) -> UInt32 {
+    package static func tableChecksum(_ bytes: UnsafeRawBufferPointer, continuing previous: UInt32 = 0) -> UInt32 {
         tables.withUnsafeBufferPointer { table in
             var state = ~previous
             var offset = 0

@@ -15,15 +15,15 @@ struct SegmentReader {
     private var windowOffset = 0
     private var windowCount = 0
 
-    init(disk: any Disk, file: DiskFile, storage: RawStorage) throws(DiskError) {
+    init(disk: any Disk, file: DiskFile, storage: RawStorage) throws(LogError) {
         self.disk = disk
         self.file = file
         self.storage = storage
-        sizeBytes = try disk.size(of: file)
+        do { sizeBytes = try disk.size(of: file) } catch { throw .io(error) }
     }
 
     /// The bytes from `offset`; nil when the file ends before them. Valid until the next call.
-    mutating func bytes(at offset: Int, count: Int) throws(DiskError) -> UnsafeRawBufferPointer? {
+    mutating func bytes(at offset: Int, count: Int) throws(LogError) -> UnsafeRawBufferPointer? {
         guard offset + count <= sizeBytes else { return nil }
         if offset < windowOffset || offset + count > windowOffset + windowCount {
             let wanted = min(max(count, Self.windowSizeBytes), sizeBytes - offset)
@@ -31,7 +31,7 @@ struct SegmentReader {
             windowOffset = offset
             windowCount = 0
             let window = UnsafeMutableRawBufferPointer(rebasing: storage.bytes[..<wanted])
-            windowCount = try disk.read(file, at: offset, into: window)
+            do { windowCount = try disk.read(file, at: offset, into: window) } catch { throw .io(error) }
             guard windowCount >= count else { return nil }
         }
         return UnsafeRawBufferPointer(storage.bytes).part(offset - windowOffset, count)

@@ -366,8 +366,9 @@ extension WriteAheadLog {
         do {
             next = try .create(on: disk, header, sizeBytes: sizeBytes)
         } catch {
-            if error.cause == .noSpace { throw .diskFull(error) }
-            throw fail(error)
+            // Once the segment may have its final name it is part of the log, and only its batch may follow.
+            let isPublished = error.operation == .rename || error.operation == .syncDirectory
+            throw error.cause == .noSpace && !isPublished ? .diskFull(error) : fail(error)
         }
         disk.close(segment.file)
         sealedBytes += segment.end

@@ -139,6 +139,8 @@ package final class PosixDisk: Disk {
     }
 
     package func syncDirectory() throws(DiskError) {
+        // On Darwin this may stop at the drive's cache; the F_FULLFSYNC of the next batch, which comes before any
+        // acknowledgement, flushes that as well.
         guard fsync(directory) == 0 else { throw failure(.syncDirectory, nil, errno) }
     }
 }
