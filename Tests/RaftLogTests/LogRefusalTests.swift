@@ -135,6 +135,24 @@ struct LogRefusalTests {
         #expect(recovered.hardState == vote(index, 1))
     }
 
+    @Test("no space while a segment gets its name stops the log: only the batch it was begun for may follow")
+    func diskFullTooLate() throws {
+        let disk = MemoryDisk()
+        let (log, _) = try open(disk)
+        disk.setFaults { operation, _, _ in operation == .syncDirectory ? .noSpace : nil }
+        var refusal: LogError?
+        var index = 0
+        while refusal == nil, index < 1_000 {
+            index += 1
+            try log.append(entries: [entry(index, payloadBytes: 200)])
+            do throws(LogError) { try log.sync() } catch { refusal = error }
+        }
+        #expect(refusal == .failed(DiskError(.syncDirectory, path: "memory", cause: .noSpace)))
+        disk.setFaults(nil)
+        disk.crash { _ in true }
+        #expect(try recover(disk).entries == entries(1...(index - 1), payloadBytes: 200))
+    }
+
     @Test("a missing segment, first or in between, is named")
     func missingSegment() throws {
         for lost in [1, 2] {
