@@ -1,0 +1,50 @@
+// The address of an actor: what messages are sent to.
+
+/// A reference to an actor that takes `Message`.
+///
+/// Cheap to copy, equal when it names the same actor, and valid across restarts. Messages sent after the actor ended become dead
+/// letters, as do those it had not received by then. Messages from one sender arrive in the order sent.
+public struct ActorRef<Message>: Sendable {
+    @usableFromInline let cell: ActorCell
+
+    @usableFromInline init(_ cell: ActorCell) { self.cell = cell }
+
+    /// Sends `message` and returns at once. A message that is not `Sendable` moves: it cannot be used afterwards.
+    @inlinable
+    public func send(_ message: consuming sending Message) {
+        let thread = ThreadState.current
+        let sizeClass = SizeClass.of(payloadBytes: MemoryLayout<Message>.size)
+        let node =
+            sizeClass == SizeClass.unpooled
+            ? NodePool.allocateUnpooled(payloadBytes: MemoryLayout<Message>.size)
+            : NodePool.allocate(sizeClass, thread)
+        node.pointee.kind = .message
+        node.payload.bindMemory(to: Message.self, capacity: 1).initialize(to: message)
+        cell.header.enqueue(node, thread)
+    }
+
+    /// Asks the actor to stop after the message it is handling. What is left in its mailbox becomes dead letters.
+    public func stop() { cell.header.post(.stop) }
+
+    /// As `stop`, but the `stopping` hook does not run and no restart follows.
+    public func kill() { cell.header.post(.kill) }
+
+    /// Waits until the actor has ended and says why; `noProcess` if it had ended before.
+    public func terminated() async -> ExitReason {
+        await withCheckedContinuation { continuation in
+            CallbackWatch(target: cell) { continuation.resume(returning: $0) }.begin()
+        }
+    }
+
+    /// Where the actor is in its system's tree, for people to read.
+    public var path: String { cell.path }
+}
+
+extension ActorRef: Hashable {
+    public static func == (a: Self, b: Self) -> Bool { a.cell === b.cell }
+    public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(cell)) }
+}
+
+extension ActorRef: CustomStringConvertible {
+    public var description: String { path }
+}

@@ -1,0 +1,161 @@
+// A tree of actors and the threads and timers they share.
+
+internal import Synchronization
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// A system of actors. Actors spawned here are children of its root, which supervises them one for one.
+///
+/// A system lives until `shutdown`, also when nobody refers to it.
+public final class ActorSystem: @unchecked Sendable {
+    // SAFETY: `root` is set once in the initialiser; everything else is constant, atomic or under a mutex.
+
+    /// For people to read.
+    public let name: String
+    @usableFromInline let timers: TimerService
+    package let scheduler: any Scheduler
+    private var root: ActorCell!
+    let cellCount = Atomic<Int>(0)
+    private let subscribers = Mutex<[@Sendable (SystemEvent) -> Void]>([])
+    /// Spares the event its making while nobody listens.
+    private let hasSubscribers = Atomic<Bool>(false)
+    private let deadLetters = Atomic<Int>(0)
+
+    /// Makes a system whose actors run on Dispatch threads.
+    ///
+    /// - Parameters:
+    ///   - workers: the most threads that run actors at a time; the machine's processors by default.
+    ///   - restartIntensity: how often actors spawned here may be restarted; beyond that the system shuts down.
+    public convenience init(
+        _ name: String,
+        workers: Int = ActorSystem.processorCount,
+        restartIntensity: RestartIntensity = .default
+    ) {
+        self.init(
+            name,
+            scheduler: DispatchScheduler(workerCount: workers),
+            time: DispatchTimeSource(),
+            restartIntensity: restartIntensity
+        )
+    }
+
+    /// Makes a system on a scheduler and a clock of the caller's choice: the seam of simulation.
+    package init(
+        _ name: String,
+        scheduler: any Scheduler,
+        time: any TimeSource,
+        restartIntensity: RestartIntensity = .default
+    ) {
+        self.name = name
+        self.scheduler = scheduler
+        timers = TimerService(source: time)
+        let options = SpawnOptions(intensity: restartIntensity)
+        root = ActorCell(
+            runtime: Supervisor.self,
+            system: self,
+            parent: nil,
+            options: options,
+            factory: BehaviorFactory { Supervisor { _ in } }
+        )
+        _ = root.children
+        do { try root.startFirst() } catch { preconditionFailure("the root of a system failed to start: \(error)") }
+    }
+
+    /// The machine's processors.
+    public static var processorCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
+    /// Starts an actor below the system's root. Its `started` runs on the calling thread, before this returns.
+    ///
+    /// The parameters are those of `Context.spawn`.
+    /// - Throws: `SpawnError`, or what `make` or `started` throws; then nothing is left behind.
+    @discardableResult
+    public func spawn<Child: Behavior>(
+        _ name: String? = nil,
+        restart: RestartType = .temporary,
+        stopTimeout: Duration? = .seconds(5),
+        on threads: ActorThreads = .workers,
+        restartIntensity: RestartIntensity? = nil,
+        _ make: @escaping @Sendable () throws -> Child
+    ) throws -> ActorRef<Child.Message> {
+        let options = SpawnOptions(
+            name: name,
+            restart: restart,
+            stopTimeout: stopTimeout,
+            runsOn: threads,
+            intensity: restartIntensity
+        )
+        return try ActorCell.spawn(under: root, options, make)
+    }
+
+    /// Stops all actors in the reverse order of their start, waits for them, and gives all threads and timers back.
+    ///
+    /// Also returns when the system has been shut down before.
+    public func shutdown() async {
+        let root = ActorRef<Never>(root)
+        root.stop()
+        _ = await root.terminated()
+        timers.shutdown()
+        await scheduler.shutdown()
+    }
+
+    /// Waits until the system has ended: by `shutdown`, or because actors failed more often than its restart intensity allows.
+    public func terminated() async -> ExitReason { await ActorRef<Never>(root).terminated() }
+
+    // MARK: Events
+
+    /// Calls `handler` for each event from now on, on the thread where it happens: short, and never blocking.
+    public func onEvent(_ handler: @escaping @Sendable (SystemEvent) -> Void) {
+        subscribers.withLock { $0.append(handler) }
+        hasSubscribers.store(true, ordering: .releasing)
+    }
+
+    /// Messages so far that nobody received.
+    public var deadLetterCount: Int { deadLetters.load(ordering: .relaxed) }
+
+    func publish(_ event: @autoclosure () -> SystemEvent) {
+        guard hasSubscribers.load(ordering: .acquiring) else { return }
+        let handlers = subscribers.withLock { $0 }
+        let event = event()
+        for handler in handlers { handler(event) }
+    }
+
+    func publishDeadLetter(_ letter: @autoclosure () -> DeadLetter) {
+        deadLetters.add(1, ordering: .relaxed)
+        publish(.deadLetter(letter()))
+    }
+
+    /// Actors whose memory is in use, the root among them; for tests.
+    package var liveCellCount: Int { cellCount.load(ordering: .relaxed) }
+    /// Timers that have neither fired nor been cancelled; for tests.
+    package var liveTimerCount: Int { timers.count }
+}
+
+extension ActorCell {
+    /// Makes, registers and starts an actor on the calling thread.
+    static func spawn<Child: Behavior>(
+        under parent: ActorCell,
+        _ options: SpawnOptions,
+        _ make: @escaping @Sendable () throws -> Child
+    ) throws -> ActorRef<Child.Message> {
+        precondition(MemoryLayout<Child.Message>.alignment <= 16, "messages are aligned to 16 bytes at most")
+        let cell = ActorCell(
+            runtime: Child.self,
+            system: parent.system,
+            parent: parent,
+            options: options,
+            factory: BehaviorFactory(make)
+        )
+        do throws(SpawnError) {
+            try parent.children.insert(cell)
+        } catch {
+            cell.abandon()
+            throw error
+        }
+        try cell.startFirst()
+        return ActorRef(cell)
+    }
+}

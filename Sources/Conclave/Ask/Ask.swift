@@ -1,0 +1,130 @@
+// Questions: a message that carries the way back.
+
+internal import Synchronization
+
+extension ActorRef {
+    /// Sends a request and waits for its answer.
+    ///
+    /// - Parameters:
+    ///   - timeout: how long to wait.
+    ///   - request: makes the message around the token that the actor is to answer through.
+    /// - Throws: `AskError`, or `CancellationError` when the task is cancelled. After `timeout`, cancellation and `restarted` the
+    ///   request may have been, or may still be, carried out.
+    public func ask<Value>(
+        timeout: Duration = .seconds(5),
+        _ request: (Reply<Value>) -> sending Message
+    ) async throws -> sending Value {
+        let answer = AwaitedAnswer<Value>(timers: cell.system.timers)
+        let moved = try await withTaskCancellationHandler {
+            try await withUnsafeThrowingContinuation { continuation in
+                guard answer.await(continuation) else { return }
+                answer.startTimer(timeout)
+                send(request(Reply(answer)))
+            }
+        } onCancel: {
+            answer.cancel()
+        }
+        return moved.value
+    }
+}
+
+extension Context {
+    /// Sends a request to another actor; its answer, or why there is none, comes back as a message made by `message`.
+    ///
+    /// Never blocks: this actor goes on with its mailbox. The answer arrives in order with what else the other one sends.
+    public func ask<Other, Value>(
+        _ target: ActorRef<Other>,
+        timeout: Duration = .seconds(5),
+        _ request: (Reply<Value>) -> sending Other,
+        _ message: @escaping (Result<Value, any Error>) -> Message
+    ) {
+        let asker = cell.pointee.object
+        let answer = PipedAnswer<Value, Message>(asker: asker, makeMessage: message)
+        if target.cell === asker {
+            answer.fail(.selfCall)
+            return
+        }
+        answer.startTimer(timeout)
+        target.send(request(Reply(answer)))
+    }
+}
+
+/// A value on its way from the actor that gave it away to the one task that asked for it.
+private struct Moved<Value>: @unchecked Sendable {
+    // SAFETY: made from a value that was sent, and read once.
+    let value: Value
+}
+
+/// An answer that a task waits for.
+private final class AwaitedAnswer<Value>: Answer<Value>, @unchecked Sendable {
+    private enum Waiting {
+        case notYet
+        case waiting(UnsafeContinuation<Moved<Value>, any Error>)
+        case cancelled
+    }
+    // SAFETY: only touched under `lock`.
+    private let lock = SpinLock()
+    private var waiting = Waiting.notYet
+
+    /// False: the task was cancelled before; the continuation has been resumed.
+    func await(_ continuation: UnsafeContinuation<Moved<Value>, any Error>) -> Bool {
+        lock.lock()
+        if case .cancelled = waiting {
+            lock.unlock()
+            continuation.resume(throwing: CancellationError())
+            return false
+        }
+        waiting = .waiting(continuation)
+        lock.unlock()
+        return true
+    }
+
+    override func deliver(_ result: sending Result<Value, any Error>) {
+        lock.lock()
+        let before = waiting
+        waiting = .cancelled
+        lock.unlock()
+        // Nothing but the cancellation can come before the continuation: the request has not been sent.
+        if case .waiting(let continuation) = before { continuation.resume(with: result.map(Moved.init)) }
+    }
+}
+
+/// An answer that becomes a message of the asking actor.
+private final class PipedAnswer<Value, Message>: Answer<Value>, @unchecked Sendable {
+    // SAFETY: constant; `makeMessage` is only called by the asking actor.
+    private let asker: ActorCell
+    private let incarnation: Int
+    private let makeMessage: (Result<Value, any Error>) -> Message
+
+    init(asker: ActorCell, makeMessage: @escaping (Result<Value, any Error>) -> Message) {
+        self.asker = asker
+        self.makeMessage = makeMessage
+        incarnation = asker.restartCount
+        super.init(timers: asker.system.timers)
+    }
+
+    override func deliver(_ result: sending Result<Value, any Error>) {
+        asker.header.deliver(AnswerSignal(answer: self, result: result))
+    }
+
+    /// An answer to an earlier incarnation is not received.
+    fileprivate func message(_ result: Result<Value, any Error>) -> Message? {
+        incarnation == asker.restartCount ? makeMessage(result) : nil
+    }
+}
+
+private final class AnswerSignal<Value, Message>: Signal {
+    private let answer: PipedAnswer<Value, Message>
+    private let result: Result<Value, any Error>
+
+    init(answer: PipedAnswer<Value, Message>, result: Result<Value, any Error>) {
+        self.answer = answer
+        self.result = result
+    }
+
+    override func makeMessage(at destination: UnsafeMutableRawPointer) -> Bool {
+        guard let message = answer.message(result) else { return false }
+        destination.bindMemory(to: Message.self, capacity: 1).initialize(to: message)
+        return true
+    }
+}

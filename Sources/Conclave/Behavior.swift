@@ -1,0 +1,31 @@
+// The one protocol a user conforms to: what an actor does with each of its messages.
+
+/// A closed actor: it takes its `Message` and nothing else.
+///
+/// A behaviour is a plain value that the runtime keeps inside an actor. It is made by the closure given to `spawn`, again on each
+/// restart, and is only ever touched by one thread at a time, so it needs no lock and need not be `Sendable`.
+///
+/// Order: messages from one sender arrive in the order sent. Each handler runs to completion before the next message is looked at.
+/// A thrown error fails the actor; its supervisor decides whether a fresh behaviour takes over the same reference and mailbox.
+public protocol Behavior: BehaviorRuntime {
+    /// What this actor understands.
+    associatedtype Message
+
+    /// Handles one message, to completion. Throwing fails the actor with `ExitReason.failed`.
+    mutating func receive(_ message: consuming Message, _ context: borrowing Context<Message>) throws
+
+    /// Runs once before the first message, on the thread that spawns (or restarts) the actor. Throwing makes `spawn` throw.
+    mutating func started(_ context: borrowing Context<Message>) throws
+
+    /// Runs when the mailbox ran dry or the batch limit was reached: the place to flush what several messages have gathered.
+    mutating func batchEnded(_ context: borrowing Context<Message>) throws
+
+    /// Runs once at the end of an incarnation, after its children have stopped and before the behaviour is destroyed.
+    mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<Message>)
+}
+
+extension Behavior {
+    @inlinable public mutating func started(_ context: borrowing Context<Message>) throws {}
+    @inlinable public mutating func batchEnded(_ context: borrowing Context<Message>) throws {}
+    @inlinable public mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<Message>) {}
+}

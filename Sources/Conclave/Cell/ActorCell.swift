@@ -1,0 +1,404 @@
+// An actor as the runtime sees it: the owner of the hot part, and what is seldom needed.
+
+internal import Dispatch
+internal import Synchronization
+
+/// The reference-counted part of an actor. References hold it, and so does the parent's child table until the actor has
+/// terminated and its last drain is over; that is why scheduling a live actor never counts a reference.
+@usableFromInline
+final class ActorCell: @unchecked Sendable {
+    // SAFETY: `header` is constant and what it points to is guarded by the scheduling right. The variables below belong to the
+    // holder of the scheduling right too, except `sibling` links, which belong to the parent's child table and its lock.
+
+    @usableFromInline let header: CellPointer
+    let system: ActorSystem
+    /// Nil for the root of a system.
+    let parent: ActorCell?
+    /// Unique among the children of one parent, if given.
+    let name: String?
+    let restart: RestartType
+    let stopTimeout: Duration?
+    let factory: AnyObject
+
+    var previousSibling: Unmanaged<ActorCell>?
+    var nextSibling: Unmanaged<ActorCell>?
+    /// Children, monitors and timers, once there are any.
+    var relations: CellRelations?
+    /// Why the current incarnation is to end, once that is known.
+    private var endReason: ExitReason?
+    /// The end was ordered: there is no other incarnation.
+    private var isEndFinal = false
+    /// The behaviour exists: it does from a successful start to the end of the incarnation.
+    private var hasBehavior = false
+    /// Asks whose token was dropped unanswered by the handler that runs now.
+    private var droppedAsks: [any PendingAnswer] = []
+    /// Restarts so far.
+    private(set) var restartCount = 0
+    /// How the actor ended, once it has.
+    private var exitReason: ExitReason?
+
+    init(
+        runtime: any BehaviorRuntime.Type,
+        system: ActorSystem,
+        parent: ActorCell?,
+        options: SpawnOptions,
+        factory: AnyObject
+    ) {
+        self.system = system
+        self.parent = parent
+        self.factory = factory
+        name = options.name
+        restart = options.restart
+        stopTimeout = options.stopTimeout
+        let behavior = runtime.behaviorLayout
+        let alignment = max(behavior.alignment, MemoryLayout<CellHeader>.alignment)
+        let offset = (MemoryLayout<CellHeader>.size + alignment - 1) / alignment * alignment
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: offset + behavior.size, alignment: alignment)
+        header = memory.bindMemory(to: CellHeader.self, capacity: 1)
+        // The right belongs to the spawning thread until the start is over: the mailbox is not idle but holds a hollow node.
+        let first = NodePool.allocate(0, ThreadState.current)
+        first.pointee.kind = .hollow
+        header.initialize(
+            to: CellHeader(
+                tail: Atomic(first.address),
+                systemLane: Atomic(0),
+                isTerminated: Atomic(false),
+                head: first,
+                behavior: memory + offset,
+                runtime: runtime,
+                phase: .starting,
+                needsAttention: false,
+                runsOnOwnThread: options.runsOn == .ownThread,
+                schedulerID: ObjectIdentifier(system.scheduler),
+                object: self,
+                queueLink: nil
+            )
+        )
+        if let intensity = options.intensity { require().intensity = intensity }
+        if options.runsOn == .ownThread {
+            require().ownQueue = DispatchQueue(label: "conclave.\(options.name ?? "actor")")
+        }
+        system.cellCount.add(1, ordering: .relaxed)
+    }
+
+    deinit {
+        system.cellCount.subtract(1, ordering: .relaxed)
+        header.deinitialize(count: 1)
+        UnsafeMutableRawPointer(header).deallocate()
+    }
+
+    /// The relations, made at their first use.
+    func require() -> CellRelations {
+        if let relations { return relations }
+        let made = CellRelations()
+        relations = made
+        return made
+    }
+
+    var ownQueue: DispatchQueue {
+        guard let queue = relations?.ownQueue else { preconditionFailure("\(path) has no thread of its own") }
+        return queue
+    }
+
+    /// Where the actor is in the tree, as `/parent/child`; an actor without a name appears as its type.
+    var path: String {
+        guard let parent else { return "/" }
+        let own = name ?? "\(header.pointee.runtime)"
+        return parent.parent == nil ? "/\(own)" : "\(parent.path)/\(own)"
+    }
+
+    // MARK: Starting
+
+    /// Runs the first start on the calling thread. After a throw nothing is left behind but children on their way out.
+    func startFirst() throws {
+        do {
+            try start()
+        } catch {
+            endReason = .failed(error)
+            isEndFinal = true
+            header.pointee.phase = .ending
+            if attend() { preconditionFailure("\(path) failed to start and yet is running") }
+            throw error
+        }
+        // Releasing: as at the end of a batch.
+        let first = header.pointee.head.unsafelyUnwrapped
+        let isIdle =
+            !header.pointee.needsAttention
+            && header.pointee.tail.compareExchange(
+                expected: first.address,
+                desired: CellHeader.idle,
+                successOrdering: .releasing,
+                failureOrdering: .relaxed
+            ).exchanged
+        let thread = ThreadState.current
+        if isIdle { NodePool.free(first, thread) } else { header.schedule(thread) }
+    }
+
+    /// Undoes the initialiser for an actor that was refused before its start.
+    func abandon() {
+        NodePool.free(header.pointee.head.unsafelyUnwrapped, ThreadState.current)
+    }
+
+    private func start() throws {
+        let thread = ThreadState.current
+        let before = thread.pointee.current
+        thread.pointee.current = header
+        defer { thread.pointee.current = before }
+        try header.pointee.runtime.startIncarnation(RunnableCell(header))
+        hasBehavior = true
+        header.pointee.phase = .running
+    }
+
+    // MARK: Attention
+
+    /// The handler that runs now is the incarnation's last. A failure outweighs a wish to stop.
+    func requestEnd(_ reason: ExitReason) {
+        if endReason == nil || !reason.isNormal { endReason = reason }
+        header.pointee.needsAttention = true
+    }
+
+    /// A handler of this actor dropped a token: what the asker is told depends on how the handler ends.
+    func noteDropped(_ ask: any PendingAnswer) {
+        droppedAsks.append(ask)
+        header.pointee.needsAttention = true
+    }
+
+    /// Deals with everything that is not a message. True: the caller still holds the right and is to schedule the actor again.
+    func attend() -> Bool {
+        withExtendedLifetime(self) {
+            while true {
+                if header.pointee.needsAttention { attendToHandler() }
+                for mail in header.takeSystemMail() { handle(mail) }
+                switch header.pointee.phase {
+                case .starting: preconditionFailure("\(path) was scheduled before its start was over")
+                case .running:
+                    if !header.pointee.needsAttention { return true }
+                case .ending:
+                    if isLastChildGone { endIncarnation() } else if header.park() { return false }
+                case .suspended:
+                    if header.park() { return false }
+                case .terminated:
+                    drainTerminated()
+                    parent?.childIsGone(self)
+                    return false
+                }
+            }
+        }
+    }
+
+    private func attendToHandler() {
+        header.pointee.needsAttention = false
+        let failure: AskError =
+            if let endReason { willRestart(after: endReason) ? .restarted : .stopped(endReason) } else { .unanswered }
+        for ask in droppedAsks { ask.fail(failure) }
+        droppedAsks = []
+        if endReason != nil, header.pointee.phase == .running { beginEnding() }
+    }
+
+    private func handle(_ mail: SystemMail) {
+        switch mail {
+        case .stop: order(.shutdown)
+        case .kill: order(.killed)
+        case .watch(let watch):
+            if exitReason != nil { watch.deliverDown(.noProcess) } else { require().watches.append(watch) }
+        case .unwatch(let watch): relations?.watches.removeAll { $0 === watch }
+        case .childEnded(let child, let reason): decide(child, reason)
+        case .childTerminated: break  // the phase's own look at the child table follows
+        case .childStopTimedOut(let child): child.header.post(.kill)
+        case .restart: restartIncarnation()
+        }
+    }
+
+    /// An end that comes from outside. It is final.
+    private func order(_ reason: ExitReason) {
+        isEndFinal = true
+        switch header.pointee.phase {
+        case .starting, .running:
+            endReason = reason
+            beginEnding()
+        case .ending:
+            if case .killed = reason { endReason = reason }
+        case .suspended: terminate(endReason ?? reason)
+        case .terminated: break
+        }
+    }
+
+    // MARK: The end of an incarnation
+
+    private func beginEnding() {
+        header.pointee.phase = .ending
+        if let children = relations?.children {
+            children.close()
+            stopLastChild()
+        }
+    }
+
+    /// Children stop one by one, the youngest first.
+    private func stopLastChild() {
+        guard let child = relations?.children?.last else { return }
+        relations?.stoppingChild = child
+        if case .killed = endReason { child.header.post(.kill) } else { child.header.post(.stop) }
+        guard let timeout = child.stopTimeout else { return }
+        let entry = TimerEntry { [weak self, weak child] _ in
+            guard let self, let child else { return }
+            self.header.post(.childStopTimedOut(child))
+        }
+        relations?.stopTimer = entry
+        system.timers.add(entry, deadline: system.timers.deadline(after: timeout))
+    }
+
+    /// Whether no child is left; tells the next one to stop if the last one told is gone.
+    private var isLastChildGone: Bool {
+        guard let relations, let children = relations.children else { return true }
+        guard let last = children.last else {
+            relations.clearStopTimer(system.timers)
+            return true
+        }
+        if relations.stoppingChild !== last {
+            relations.clearStopTimer(system.timers)
+            stopLastChild()
+        }
+        return false
+    }
+
+    private func willRestart(after reason: ExitReason) -> Bool {
+        guard !isEndFinal, parent != nil else { return false }
+        return switch restart {
+        case .permanent: true
+        case .transient: !reason.isNormal
+        case .temporary: false
+        }
+    }
+
+    private func endIncarnation() {
+        let reason = endReason ?? .shutdown
+        let asksParent = willRestart(after: reason)
+        relations?.endIncarnation()
+        let thread = ThreadState.current
+        if hasBehavior {
+            hasBehavior = false
+            let before = (thread.pointee.current, thread.pointee.askFailure)
+            thread.pointee.current = nil
+            thread.pointee.askFailure = asksParent ? .restarted : .stopped(reason)
+            header.pointee.runtime.endIncarnation(RunnableCell(header), reason)
+            (thread.pointee.current, thread.pointee.askFailure) = before
+        }
+        header.pointee.needsAttention = false
+        if case .failed(let error) = reason { system.publish(.actorFailed(path: path, error: error)) }
+        if asksParent, let parent {
+            header.pointee.phase = .suspended
+            parent.header.post(.childEnded(self, reason))
+        } else {
+            terminate(reason)
+        }
+    }
+
+    private func restartIncarnation() {
+        guard header.pointee.phase == .suspended else { return }
+        endReason = nil
+        header.pointee.phase = .starting
+        relations?.children?.reopen()
+        do {
+            try start()
+            restartCount += 1
+            system.publish(.actorRestarted(path: path, restarts: restartCount))
+        } catch {
+            endReason = .failed(error)
+            beginEnding()
+        }
+    }
+
+    // MARK: Children
+
+    /// The child table, made at its first use.
+    var children: ChildTable {
+        let relations = require()
+        if let children = relations.children { return children }
+        let made = ChildTable()
+        relations.children = made
+        return made
+    }
+
+    /// What becomes of a child whose incarnation ended by itself.
+    private func decide(_ child: ActorCell, _ reason: ExitReason) {
+        guard header.pointee.phase == .running else { return }  // our own end will stop it
+        let relations = require()
+        if relations.restarts.allowsRestart(at: system.timers.now, relations.intensity) {
+            child.header.post(.restart)
+        } else {
+            system.publish(.restartIntensityExceeded(path: path, child: child.path))
+            child.header.post(.stop)
+            endReason = .failed(SupervisionError.restartIntensityExceeded(child: child.path, lastReason: reason))
+            beginEnding()
+        }
+    }
+
+    /// A child has had its last drain. Called by the child.
+    private func childIsGone(_ child: ActorCell) {
+        if relations?.children?.remove(child) == true { header.post(.childTerminated(child)) }
+    }
+
+    // MARK: Termination
+
+    private func terminate(_ reason: ExitReason) {
+        exitReason = reason
+        header.pointee.phase = .terminated
+        // Relaxed: read by holders of the scheduling right only.
+        header.pointee.isTerminated.store(true, ordering: .relaxed)
+        parent?.relations?.children?.releaseName(of: self)
+        system.publish(.actorStopped(path: path, reason: reason))
+        let watches = relations?.watches ?? []
+        relations?.watches = []
+        for watch in watches { watch.deliverDown(reason) }
+    }
+
+    /// Turns everything in the mailbox into dead letters and leaves it idle. By the holder of the scheduling right.
+    func drainTerminated() {
+        let thread = ThreadState.current
+        let before = thread.pointee.askFailure
+        thread.pointee.askFailure = exitReason.map { $0.isNormal ? .noProcess : .stopped($0) } ?? .noProcess
+        defer { thread.pointee.askFailure = before }
+        let sender = thread.pointee.current
+        var node = header.pointee.head.unsafelyUnwrapped
+        while true {
+            for mail in header.takeSystemMail() { handle(mail) }
+            discard(node, sender)
+            let next = node.pointee.next.load(ordering: .acquiring)
+            if next != 0 {
+                NodePool.free(node, thread)
+                node = NodePointer.at(next)
+                header.pointee.head = node
+                continue
+            }
+            let isIdle = header.pointee.tail.compareExchange(
+                expected: node.address,
+                desired: CellHeader.idle,
+                successOrdering: .releasing,
+                failureOrdering: .relaxed
+            ).exchanged
+            if isIdle {
+                NodePool.free(node, thread)
+                return
+            }
+            SpinLock.pause()
+        }
+    }
+
+    private func discard(_ node: NodePointer, _ sender: CellPointer?) {
+        switch node.pointee.kind {
+        case .hollow: return
+        case .signal: node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).move().release()
+        case .message:
+            let runtime = header.pointee.runtime
+            let letter = DeadLetter(
+                messageType: runtime.messageType,
+                recipient: path,
+                sender: sender.flatMap { $0 == header ? nil : $0.pointee.object.path },
+                reason: exitReason ?? .noProcess
+            )
+            runtime.discardMessage(node.payload)
+            system.publishDeadLetter(letter)
+        }
+        node.pointee.kind = .hollow
+    }
+}

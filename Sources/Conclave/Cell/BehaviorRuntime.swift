@@ -1,0 +1,197 @@
+// The loop that empties a mailbox, specialised for each behaviour in the module that declares it.
+
+public import ConclavePlatform
+public import Synchronization
+
+/// What the runtime calls a behaviour through. `Behavior` implements all of it; there is nothing here to write by hand.
+///
+/// These are static requirements with inlinable default implementations because that is what the compiler specialises for each
+/// conforming type. A method of a generic class, reached through its vtable, runs unspecialised code and is several times slower.
+public protocol BehaviorRuntime {
+    /// Receives messages until the mailbox is dry, the batch limit is reached or something other than a message needs attention.
+    static func runBatch(_ cell: RunnableCell) -> BatchEnd
+    /// Makes the behaviour and calls `started`. Throws what either throws, with no behaviour left behind.
+    static func startIncarnation(_ cell: RunnableCell) throws
+    /// Calls `stopping`, unless `reason` is `killed`, and destroys the behaviour.
+    static func endIncarnation(_ cell: RunnableCell, _ reason: ExitReason)
+    /// Destroys a message that nobody received.
+    static func discardMessage(_ message: UnsafeMutableRawPointer)
+    /// The message's type, for dead letters and traces.
+    static var messageType: Any.Type { get }
+    /// The behaviour's size and alignment in bytes.
+    static var behaviorLayout: (size: Int, alignment: Int) { get }
+}
+
+/// Why a batch ended, and so what becomes of the scheduling right.
+public enum BatchEnd: Sendable {
+    /// The mailbox was dry and is idle now. The cell belongs to its senders: it must not be touched.
+    case idle
+    /// There is more to do; others may go first.
+    case yielded
+    /// A failure, a stop or system mail: see `ActorCell.attend`.
+    case needsAttention
+}
+
+/// How long one actor may hold a worker while others are ready.
+@usableFromInline
+enum BatchLimit {
+    /// Messages in one batch.
+    @inlinable static var messages: Int { 256 }
+    /// Messages between two looks at the clock.
+    @inlinable static var messagesPerClockCheck: Int { 16 }
+    /// Nanoseconds in one batch.
+    @inlinable static var nanoseconds: UInt64 { 500_000 }
+    /// Rounds of waiting for a sender that is between its exchange and its link, before others go first.
+    @inlinable static var linkSpins: Int { 64 }
+}
+
+extension Behavior {
+    @inlinable
+    public static func runBatch(_ runnable: RunnableCell) -> BatchEnd {
+        let cell = runnable.cell
+        guard cell.pointee.phase == .running else { return .needsAttention }
+        let thread = ThreadState.current
+        let behavior = cell.pointee.behavior.assumingMemoryBound(to: Self.self)
+        let context = Context<Message>(cell)
+        var node = cell.pointee.head.unsafelyUnwrapped
+        var received = 0
+        var batchStart: UInt64 = 0
+        var isFlushed = true
+        while true {
+            // Relaxed: only a hint; the lane is taken with an acquiring exchange. A sender that misses us here also enqueues a
+            // hollow node, so the mailbox cannot go idle over its mail.
+            if cell.pointee.systemLane.load(ordering: .relaxed) != 0 {
+                cell.pointee.head = node
+                return .needsAttention
+            }
+            let next = node.pointee.next.load(ordering: .acquiring)
+            if node.pointee.kind == .hollow {
+                if next != 0 {
+                    NodePool.free(node, thread)
+                    node = NodePointer.at(next)
+                    continue
+                }
+                if !isFlushed {
+                    isFlushed = true
+                    do { try behavior.pointee.batchEnded(context) } catch { cell.noteFailure(error) }
+                    if cell.pointee.needsAttention {
+                        cell.pointee.head = node
+                        return .needsAttention
+                    }
+                    continue
+                }
+                // Releasing: the next holder of the right sees all that this batch wrote.
+                if cell.pointee.tail.compareExchange(
+                    expected: node.address,
+                    desired: CellHeader.idle,
+                    successOrdering: .releasing,
+                    failureOrdering: .relaxed
+                ).exchanged {
+                    NodePool.free(node, thread)
+                    return .idle
+                }
+                if !awaitLink(node) {
+                    cell.pointee.head = node
+                    return .yielded
+                }
+                continue
+            }
+            isFlushed = false
+            do {
+                if node.pointee.kind == .message {
+                    let message = node.payload.assumingMemoryBound(to: Message.self).move()
+                    node.pointee.kind = .hollow
+                    if next != 0 {
+                        NodePool.free(node, thread)
+                        node = NodePointer.at(next)
+                    }
+                    try behavior.pointee.receive(message, context)
+                } else {
+                    try receiveSignal(node, behavior, context)
+                }
+            } catch {
+                cell.noteFailure(error)
+            }
+            if cell.pointee.needsAttention {
+                cell.pointee.head = node
+                return .needsAttention
+            }
+            received += 1
+            if received % BatchLimit.messagesPerClockCheck == 0 {
+                let now = MonotonicClock.now
+                if batchStart == 0 { batchStart = now }
+                if received >= BatchLimit.messages || now &- batchStart > BatchLimit.nanoseconds {
+                    do { try behavior.pointee.batchEnded(context) } catch { cell.noteFailure(error) }
+                    cell.pointee.head = node
+                    return cell.pointee.needsAttention ? .needsAttention : .yielded
+                }
+            }
+        }
+    }
+
+    /// Waits a moment for the sender that has taken the tail but not linked its node yet. False: it was probably preempted.
+    @inlinable
+    static func awaitLink(_ node: NodePointer) -> Bool {
+        for _ in 0..<BatchLimit.linkSpins {
+            if node.pointee.next.load(ordering: .relaxed) != 0 { return true }
+            conclave_cpu_relax()
+        }
+        return false
+    }
+
+    @inlinable
+    static func receiveSignal(
+        _ node: NodePointer,
+        _ behavior: UnsafeMutablePointer<Self>,
+        _ context: borrowing Context<Message>
+    ) throws {
+        let signal = node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).move().takeRetainedValue()
+        node.pointee.kind = .hollow
+        let slot = UnsafeMutablePointer<Message>.allocate(capacity: 1)
+        defer { slot.deallocate() }
+        if signal.makeMessage(at: UnsafeMutableRawPointer(slot)) {
+            try behavior.pointee.receive(slot.move(), context)
+        }
+    }
+
+    @inlinable
+    public static func startIncarnation(_ runnable: RunnableCell) throws {
+        let cell = runnable.cell
+        let behavior = cell.pointee.behavior.bindMemory(to: Self.self, capacity: 1)
+        let factory = cell.factory(of: Self.self)
+        behavior.initialize(to: try factory.make())
+        do {
+            try behavior.pointee.started(Context<Message>(cell))
+        } catch {
+            behavior.deinitialize(count: 1)
+            throw error
+        }
+    }
+
+    @inlinable
+    public static func endIncarnation(_ runnable: RunnableCell, _ reason: ExitReason) {
+        let cell = runnable.cell
+        let behavior = cell.pointee.behavior.assumingMemoryBound(to: Self.self)
+        if case .killed = reason {} else { behavior.pointee.stopping(reason, Context<Message>(cell)) }
+        behavior.deinitialize(count: 1)
+    }
+
+    @inlinable
+    public static func discardMessage(_ message: UnsafeMutableRawPointer) {
+        message.assumingMemoryBound(to: Message.self).deinitialize(count: 1)
+    }
+
+    @inlinable public static var messageType: Any.Type { Message.self }
+
+    @inlinable
+    public static var behaviorLayout: (size: Int, alignment: Int) {
+        (MemoryLayout<Self>.size, MemoryLayout<Self>.alignment)
+    }
+}
+
+/// Makes a behaviour for each incarnation of an actor.
+@usableFromInline
+final class BehaviorFactory<Made: Behavior>: Sendable {
+    @usableFromInline let make: @Sendable () throws -> Made
+    @inlinable init(_ make: @escaping @Sendable () throws -> Made) { self.make = make }
+}

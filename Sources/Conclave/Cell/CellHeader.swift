@@ -1,0 +1,94 @@
+// The part of an actor that messages pass through: raw memory, so that no reference is counted on the way.
+
+public import Synchronization
+
+/// An actor's hot words, followed in the same allocation by its behaviour.
+///
+/// **Scheduling right.** At any moment at most one party may run the actor: the worker that runs it, the queue it waits in, or
+/// the sender that found its mailbox idle and is about to schedule it. Everything not atomic here belongs to the holder of that
+/// right, and is handed over by the release and acquire of the queue or of `tail`.
+@usableFromInline
+struct CellHeader: ~Copyable {
+    /// The address of the last node in the mailbox, or `idle`. The exchange that enqueues a message also tells whether the
+    /// mailbox was idle: a separate count could be wrong between link and count, and one actor would run on two threads.
+    @usableFromInline let tail: Atomic<UInt>
+    /// The system lane: 0 when empty, `parked` when empty and waiting for mail of its own, else the newest `SystemMessage`.
+    @usableFromInline let systemLane: Atomic<UInt>
+    /// Set once, by the holder of the right, before the last drain. Stable for a sender that found the mailbox idle.
+    @usableFromInline let isTerminated: Atomic<Bool>
+    /// The first node in the mailbox. Invariant: not null while the right is held by anybody but an enqueuing sender.
+    @usableFromInline var head: NodePointer?
+    /// The behaviour, at the end of this allocation. Initialised exactly while `phase` says so.
+    @usableFromInline let behavior: UnsafeMutableRawPointer
+    /// Where the behaviour's specialised code is called through: a metatype, so that the call counts no reference.
+    @usableFromInline let runtime: any BehaviorRuntime.Type
+    @usableFromInline var phase: CellPhase
+    /// The handler asked to stop, failed or dropped a reply; looked at after each message.
+    @usableFromInline var needsAttention: Bool
+    /// Runs on a thread of its own, because its handlers may block.
+    @usableFromInline let runsOnOwnThread: Bool
+    /// Which scheduler runs this actor; workers of another one must not take it into their own queues.
+    @usableFromInline let schedulerID: ObjectIdentifier
+    /// What is seldom needed. Not retained: it owns this memory.
+    unowned(unsafe) let object: ActorCell
+    /// The executor's shared queues link cells through this word.
+    var queueLink: CellPointer?
+
+    /// `tail` of a mailbox that is empty and whose actor nobody is running.
+    @inlinable static var idle: UInt { 1 }
+    /// `systemLane` of an actor whose user lane waits; the sender that replaces it must schedule the actor.
+    @inlinable static var parked: UInt { 1 }
+}
+
+@usableFromInline typealias CellPointer = UnsafeMutablePointer<CellHeader>
+
+/// Where an actor is in its life. Changed only by the holder of the scheduling right.
+@usableFromInline
+enum CellPhase: UInt8 {
+    /// `started` has not returned yet.
+    case starting
+    /// Messages are received.
+    case running
+    /// An incarnation is ending: its children are stopping.
+    case ending
+    /// An incarnation has ended and the parent has not decided yet whether another follows. The mailbox is kept.
+    case suspended
+    /// The end: what arrives is a dead letter.
+    case terminated
+}
+
+/// A running actor as the runtime passes it around. Opaque: there is nothing here for users.
+public struct RunnableCell: @unchecked Sendable {
+    // SAFETY: the memory is guarded by the scheduling right described at `CellHeader`.
+    @usableFromInline let cell: CellPointer
+    @inlinable init(_ cell: CellPointer) { self.cell = cell }
+}
+
+extension UnsafeMutablePointer where Pointee == CellHeader {
+    /// Puts a node at the mailbox's end and schedules the actor if it was idle. The caller keeps the actor alive.
+    @inlinable
+    func enqueue(_ node: NodePointer, _ thread: ThreadPointer) {
+        // Releasing: the payload is written before the node is reachable. Acquiring: the scheduler's right passes to us, with
+        // everything its last holder wrote, if the mailbox was idle.
+        let previous = pointee.tail.exchange(node.address, ordering: .acquiringAndReleasing)
+        if previous == CellHeader.idle {
+            pointee.head = node
+            scheduleFirst(thread)
+        } else {
+            NodePointer.at(previous).pointee.next.store(node.address, ordering: .releasing)
+        }
+    }
+
+    /// Schedules an actor whose mailbox was idle a moment ago; the caller holds the scheduling right.
+    @inlinable
+    func scheduleFirst(_ thread: ThreadPointer) {
+        // Relaxed: only a holder of the right sets it, and the exchange on `tail` gave us what the last one wrote.
+        if pointee.isTerminated.load(ordering: .relaxed) || pointee.runsOnOwnThread {
+            scheduleElsewhere(thread)
+        } else if let worker = thread.pointee.worker, worker.pointee.schedulerID == pointee.schedulerID {
+            worker.wakeNext(self)
+        } else {
+            scheduleElsewhere(thread)
+        }
+    }
+}

@@ -1,0 +1,36 @@
+// What ties an actor to others: children, monitors and timers. Most actors have none, so it is made at its first use.
+
+internal import Dispatch
+
+/// An actor's ties. Guarded, but for the child table with its own lock, by the actor's scheduling right.
+final class CellRelations {
+    var children: ChildTable?
+    /// The child that was told to stop last.
+    var stoppingChild: ActorCell?
+    var stopTimer: TimerEntry?
+    /// How often children may be restarted, and when they were.
+    var intensity = RestartIntensity.default
+    var restarts = RestartHistory()
+    /// Who wants to know when this actor ends.
+    var watches: [Watch] = []
+    /// Whose end this actor wants to know.
+    var monitoring: [Watch] = []
+    /// Timers of the current incarnation that have not fired for the last time.
+    var timers: [AnyActorTimer] = []
+    /// Where an actor with a thread of its own runs.
+    var ownQueue: DispatchQueue?
+
+    func clearStopTimer(_ service: TimerService) {
+        if let stopTimer { service.cancel(stopTimer) }
+        stopTimer = nil
+        stoppingChild = nil
+    }
+
+    /// Timers and monitors belong to an incarnation and end with it.
+    func endIncarnation() {
+        for timer in timers { timer.cancel() }
+        timers = []
+        for watch in monitoring { watch.cancel() }
+        monitoring = []
+    }
+}

@@ -1,0 +1,127 @@
+// What reaches an actor beside its messages and overtakes them: orders and news of the runtime itself.
+
+internal import Synchronization
+
+/// One piece of system mail.
+enum SystemMail {
+    /// Stop after the current message; what is left in the mailbox becomes dead letters.
+    case stop
+    /// The same without the `stopping` hook.
+    case kill
+    /// Somebody wants to know when this actor ends.
+    case watch(Watch)
+    case unwatch(Watch)
+    /// A child's incarnation ended; the child is suspended until this actor decides.
+    case childEnded(ActorCell, ExitReason)
+    /// The last child that was told to stop is gone.
+    case childTerminated(ActorCell)
+    /// A child did not stop in its time.
+    case childStopTimedOut(ActorCell)
+    /// The parent's decision about a suspended actor: a fresh incarnation.
+    case restart
+}
+
+/// A link of the system lane: a stack that its consumer takes whole and reverses.
+final class SystemMessage {
+    let mail: SystemMail
+    var next: UInt = 0
+
+    init(_ mail: SystemMail) { self.mail = mail }
+}
+
+extension UnsafeMutablePointer where Pointee == CellHeader {
+    /// Adds to the system lane and makes sure that the actor looks at it. From any thread; the caller keeps the actor alive.
+    func post(_ mail: SystemMail) {
+        let message = SystemMessage(mail)
+        let address = UInt(bitPattern: Unmanaged.passRetained(message).toOpaque())
+        var newest = pointee.systemLane.load(ordering: .relaxed)
+        while true {
+            message.next = newest == CellHeader.parked ? 0 : newest
+            // Releasing: the consumer sees the message. Acquiring: a parked actor's right passes to us.
+            let (done, now) = pointee.systemLane.compareExchange(
+                expected: newest,
+                desired: address,
+                successOrdering: .acquiringAndReleasing,
+                failureOrdering: .relaxed
+            )
+            if done { break }
+            newest = now
+        }
+        let thread = ThreadState.current
+        if newest == CellHeader.parked {
+            schedule(thread)
+        } else {
+            let wake = NodePool.allocate(0, thread)
+            wake.pointee.kind = .hollow
+            enqueue(wake, thread)
+        }
+    }
+
+    /// Everything in the system lane, oldest first.
+    func takeSystemMail() -> [SystemMail] {
+        // Relaxed: a hint, the exchange below decides.
+        guard pointee.systemLane.load(ordering: .relaxed) != 0 else { return [] }
+        var address = pointee.systemLane.exchange(0, ordering: .acquiring)
+        var mail: [SystemMail] = []
+        while address != 0 {
+            let opaque = UnsafeRawPointer(bitPattern: address).unsafelyUnwrapped
+            let message = Unmanaged<SystemMessage>.fromOpaque(opaque).takeRetainedValue()
+            mail.append(message.mail)
+            address = message.next
+        }
+        mail.reverse()
+        return mail
+    }
+
+    /// Gives the scheduling right away until system mail arrives. False: there is some already.
+    func park() -> Bool {
+        // Releasing: whoever schedules us next sees what we wrote.
+        pointee.systemLane.compareExchange(
+            expected: 0,
+            desired: CellHeader.parked,
+            successOrdering: .releasing,
+            failureOrdering: .relaxed
+        ).exchanged
+    }
+
+    /// Hands the scheduling right, which the caller holds, to whoever will run the actor.
+    func schedule(_ thread: ThreadPointer) {
+        if !pointee.runsOnOwnThread, let worker = thread.pointee.worker,
+            worker.pointee.schedulerID == pointee.schedulerID
+        {
+            worker.wakeNext(self)
+        } else {
+            handOver()
+        }
+    }
+
+    /// The way of `scheduleFirst` that is not short: dead letters, threads outside the executor, actors with their own thread.
+    @usableFromInline @inline(never)
+    func scheduleElsewhere(_ thread: ThreadPointer) {
+        if pointee.isTerminated.load(ordering: .relaxed) {
+            pointee.object.drainTerminated()
+        } else {
+            handOver()
+        }
+    }
+
+    private func handOver() {
+        let scheduler = pointee.object.system.scheduler
+        if pointee.runsOnOwnThread {
+            scheduler.scheduleOnOwnThread(RunnableCell(self))
+        } else {
+            scheduler.schedule(RunnableCell(self))
+        }
+    }
+
+    /// The actor's code threw: it fails after this message.
+    @usableFromInline @inline(never)
+    func noteFailure(_ error: any Error) {
+        pointee.object.requestEnd(.failed(error))
+    }
+
+    @usableFromInline
+    func factory<Made: Behavior>(of type: Made.Type) -> BehaviorFactory<Made> {
+        unsafeDowncast(pointee.object.factory, to: BehaviorFactory<Made>.self)
+    }
+}

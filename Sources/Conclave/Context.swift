@@ -1,0 +1,104 @@
+// What a handler can do beside changing its own state.
+
+/// An actor's view of itself and of the runtime, lent to each of its handlers. It cannot be kept.
+public struct Context<Message>: ~Copyable {
+    @usableFromInline let cell: CellPointer
+
+    @inlinable init(_ cell: CellPointer) { self.cell = cell }
+
+    private var object: ActorCell { cell.pointee.object }
+
+    /// This actor's own address.
+    public var myself: ActorRef<Message> { ActorRef(object) }
+
+    /// The system this actor lives in.
+    public var system: ActorSystem { object.system }
+
+    /// Ends this actor, normally, after the current message.
+    public func stop() { object.requestEnd(.normal) }
+
+    /// Starts a child, which lives no longer than this actor. The child's `started` runs before this returns.
+    ///
+    /// - Parameters:
+    ///   - name: unique among this actor's children.
+    ///   - restart: when a child that ended by itself is started again, within `restartIntensity` of this actor.
+    ///   - stopTimeout: how long the child and its own children may take to stop before they are killed; nil waits for ever.
+    ///   - threads: where the child's handlers run.
+    ///   - restartIntensity: how often the child's own children may be restarted.
+    ///   - make: makes the behaviour, once for each incarnation.
+    /// - Throws: `SpawnError`, or what `make` or `started` throws; then nothing is left behind.
+    @discardableResult
+    public func spawn<Child: Behavior>(
+        _ name: String? = nil,
+        restart: RestartType = .temporary,
+        stopTimeout: Duration? = .seconds(5),
+        on threads: ActorThreads = .workers,
+        restartIntensity: RestartIntensity? = nil,
+        _ make: @escaping @Sendable () throws -> Child
+    ) throws -> ActorRef<Child.Message> {
+        let options = SpawnOptions(
+            name: name,
+            restart: restart,
+            stopTimeout: stopTimeout,
+            runsOn: threads,
+            intensity: restartIntensity
+        )
+        return try ActorCell.spawn(under: object, options, make)
+    }
+
+    /// The live children's paths, in the order of their start.
+    public var children: [String] { object.relations?.children?.all.map(\.path) ?? [] }
+
+    // MARK: Monitors
+
+    /// Sends this actor `message` once, when `target` has ended; at once with `noProcess` if it has already.
+    ///
+    /// The message comes after everything that `target` sent to this actor. Each call is a monitor of its own. Monitors end with
+    /// the incarnation that set them up.
+    @discardableResult
+    public func monitor<Other>(_ target: ActorRef<Other>, _ message: @escaping (ExitReason) -> Message) -> Monitor {
+        let watch = ActorWatch(watcher: object, target: target.cell, makeMessage: message)
+        object.require().monitoring.append(watch)
+        watch.begin()
+        return Monitor(watch: watch)
+    }
+
+    /// Takes a monitor back: its message is not received any more, even if the target has ended meanwhile.
+    public func demonitor(_ monitor: Monitor) {
+        object.relations?.monitoring.removeAll { $0 === monitor.watch }
+        monitor.watch.cancel()
+    }
+
+    // MARK: Timers
+
+    /// Sends this actor `message` once, `delay` from now, unless the timer is cancelled or the incarnation ends before.
+    @discardableResult
+    public func after(_ delay: Duration, send message: sending Message) -> Timer {
+        var message: Message? = message
+        return startTimer(after: delay, every: nil) { message.take().unsafelyUnwrapped }
+    }
+
+    /// Sends this actor a message every `interval`, first one interval from now, without drift. Intervals that pass while one
+    /// message is still waiting are left out.
+    @discardableResult
+    public func every(_ interval: Duration, send message: @escaping () -> Message) -> Timer {
+        precondition(interval > .zero, "a repeating timer needs an interval above zero")
+        return startTimer(after: interval, every: interval, message)
+    }
+
+    /// Stops a timer: its message is not received any more, even if it is already waiting.
+    public func cancel(_ timer: Timer) {
+        timer.timer.cancel()
+        object.relations?.timers.removeAll { $0 === timer.timer }
+    }
+
+    private func startTimer(
+        after delay: Duration,
+        every interval: Duration?,
+        _ message: @escaping () -> Message
+    ) -> Timer {
+        let timer = ActorTimer(target: object, interval: interval, makeMessage: message)
+        timer.start(after: delay)
+        return Timer(timer: timer)
+    }
+}

@@ -1,0 +1,130 @@
+// One worker: the queues that a thread of the executor runs actors from.
+
+public import Synchronization
+
+/// A worker's queues. Its own thread adds and takes; other workers steal from the run queue and, when it is stuck, the next-slot.
+@usableFromInline
+struct WorkerState: ~Copyable {
+    /// The actor woken last: run next, so that a question and its answer need no other thread. 0 when empty.
+    @usableFromInline let nextSlot = Atomic<UInt>(0)
+    let runQueue = RunQueue()
+    /// Whose worker this is. Not retained: a scheduler outlives its workers' threads.
+    unowned(unsafe) let scheduler: DispatchScheduler
+    @usableFromInline let schedulerID: ObjectIdentifier
+    let index: Int
+
+    init(index: Int, scheduler: DispatchScheduler) {
+        self.index = index
+        self.scheduler = scheduler
+        schedulerID = ObjectIdentifier(scheduler)
+    }
+}
+
+@usableFromInline typealias WorkerPointer = UnsafeMutablePointer<WorkerState>
+
+extension UnsafeMutablePointer where Pointee == WorkerState {
+    /// Runs `cell` next on this worker; what was to run next goes to the run queue. Called by the worker's own thread.
+    @inlinable
+    func wakeNext(_ cell: CellPointer) {
+        let woken = UInt(bitPattern: cell)
+        // Releasing: a thief sees what we wrote before the wake-up. Only this thread ever fills the slot, so an empty slot
+        // stays empty until the store.
+        if pointee.nextSlot.load(ordering: .relaxed) == 0 {
+            pointee.nextSlot.store(woken, ordering: .releasing)
+        } else {
+            let displaced = pointee.nextSlot.exchange(woken, ordering: .acquiringAndReleasing)
+            if displaced != 0 { queue(CellPointer(bitPattern: displaced).unsafelyUnwrapped) }
+        }
+    }
+
+    /// Adds to the run queue's end and lets an idle worker know. Called by the worker's own thread.
+    @usableFromInline @inline(never)
+    func queue(_ cell: CellPointer) {
+        if !pointee.runQueue.push(cell) { pointee.scheduler.inject(cell) }
+        pointee.scheduler.notifyOfWork()
+    }
+
+    func takeNext() -> CellPointer? {
+        guard pointee.nextSlot.load(ordering: .relaxed) != 0 else { return nil }
+        return CellPointer(bitPattern: pointee.nextSlot.exchange(0, ordering: .acquiring))
+    }
+}
+
+/// A bounded ring that its owner fills and empties in order and from which others take half at a time.
+///
+/// The scheme is that of Go's scheduler (runtime/proc.go, runqput and runqgrab): `head` moves only by compare-exchange, so that a
+/// thief which copied cells that were meanwhile taken, or overwritten, fails and tries again.
+struct RunQueue: ~Copyable {
+    static let capacity: UInt32 = 256
+
+    private let head = Atomic<UInt32>(0)
+    private let tail = Atomic<UInt32>(0)
+    private let slots: UnsafeMutablePointer<Atomic<UInt>>
+
+    init() {
+        slots = .allocate(capacity: Int(Self.capacity))
+        for slot in 0..<Int(Self.capacity) { (slots + slot).initialize(to: Atomic(0)) }
+    }
+
+    deinit { slots.deallocate() }
+
+    private func slot(_ position: UInt32) -> UnsafeMutablePointer<Atomic<UInt>> {
+        slots + Int(position % Self.capacity)
+    }
+
+    var isEmpty: Bool { head.load(ordering: .acquiring) == tail.load(ordering: .acquiring) }
+
+    /// Owner only. False when full.
+    func push(_ cell: CellPointer) -> Bool {
+        let end = tail.load(ordering: .relaxed)
+        guard end &- head.load(ordering: .acquiring) < Self.capacity else { return false }
+        slot(end).pointee.store(UInt(bitPattern: cell), ordering: .relaxed)
+        // Releasing: a thief that sees the new tail sees the slot, and what the cell's last holder wrote.
+        tail.store(end &+ 1, ordering: .releasing)
+        return true
+    }
+
+    /// Owner only. The oldest cell.
+    func pop() -> CellPointer? {
+        var start = head.load(ordering: .acquiring)
+        let end = tail.load(ordering: .relaxed)
+        while start != end {
+            let cell = slot(start).pointee.load(ordering: .relaxed)
+            let (taken, now) = head.compareExchange(
+                expected: start,
+                desired: start &+ 1,
+                ordering: .acquiringAndReleasing
+            )
+            if taken { return CellPointer(bitPattern: cell) }
+            start = now
+        }
+        return nil
+    }
+
+    /// Moves half of `victim`'s cells here, one of them as the result. Called by this queue's owner, whose queue is empty.
+    func steal(from victim: borrowing RunQueue) -> CellPointer? {
+        let ownEnd = tail.load(ordering: .relaxed)
+        while true {
+            let start = victim.head.load(ordering: .acquiring)
+            let end = victim.tail.load(ordering: .acquiring)
+            let available = end &- start
+            if available == 0 { return nil }
+            let count = available - available / 2
+            if count > Self.capacity / 2 { continue }  // head and tail were read at different moments
+            for position in 0..<count {
+                let cell = victim.slot(start &+ position).pointee.load(ordering: .relaxed)
+                slot(ownEnd &+ position).pointee.store(cell, ordering: .relaxed)
+            }
+            let moved = victim.head.compareExchange(
+                expected: start,
+                desired: start &+ count,
+                ordering: .acquiringAndReleasing
+            ).exchanged
+            if moved {
+                let last = slot(ownEnd &+ (count - 1)).pointee.load(ordering: .relaxed)
+                tail.store(ownEnd &+ (count - 1), ordering: .releasing)
+                return CellPointer(bitPattern: last)
+            }
+        }
+    }
+}

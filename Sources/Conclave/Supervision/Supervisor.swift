@@ -1,0 +1,20 @@
+// An actor that does nothing but look after its children.
+
+/// A parent without messages of its own: it starts its children in order and restarts those that end, one for one.
+///
+/// A child that fails to start makes the supervisor's own start fail, after those started before it have been stopped.
+public struct Supervisor: Behavior {
+    /// A supervisor takes no messages.
+    public typealias Message = Never
+
+    private let startChildren: (borrowing Context<Never>) throws -> Void
+
+    /// `startChildren` spawns the children through the context, with the restart type of each.
+    public init(_ startChildren: @escaping (borrowing Context<Never>) throws -> Void) {
+        self.startChildren = startChildren
+    }
+
+    public mutating func started(_ context: borrowing Context<Never>) throws { try startChildren(context) }
+
+    public mutating func receive(_ message: consuming Never, _ context: borrowing Context<Never>) {}
+}

@@ -1,0 +1,70 @@
+// All of a system's timers: one heap, one alarm.
+
+internal import Synchronization
+
+/// Keeps what is due and fires it when the time source says so.
+@usableFromInline
+final class TimerService: Sendable {
+    private struct State {
+        var heap = TimerHeap()
+        /// What the alarm is set to.
+        var alarm: UInt64?
+    }
+
+    let source: any TimeSource
+    private let state = Mutex(State())
+
+    init(source: any TimeSource) { self.source = source }
+
+    var now: UInt64 { source.now }
+    /// Timers that have neither fired nor been cancelled.
+    var count: Int { state.withLock { $0.heap.count } }
+
+    /// The moment `delay` from now; a negative delay is now.
+    func deadline(after delay: Duration) -> UInt64 {
+        let (deadline, overflow) = now.addingReportingOverflow(delay.nanoseconds)
+        return overflow ? .max : deadline
+    }
+
+    func add(_ entry: TimerEntry, deadline: UInt64) {
+        let alarm: UInt64? = state.withLock { state in
+            state.heap.insert(entry, deadline: deadline)
+            guard state.alarm.map({ deadline < $0 }) ?? true else { return nil }
+            state.alarm = deadline
+            return deadline
+        }
+        if alarm != nil { rearm() }
+    }
+
+    /// False: it fired, or was cancelled before.
+    @discardableResult
+    func cancel(_ entry: TimerEntry) -> Bool { state.withLock { $0.heap.remove(entry) } }
+
+    /// Drops every timer; none fires afterwards but those that are firing now.
+    func shutdown() {
+        state.withLock {
+            $0.heap.removeAll()
+            $0.alarm = nil
+            source.setAlarm(at: nil) {}
+        }
+    }
+
+    /// Sets the alarm to what the state says by now: under the lock, so that two threads cannot set it in the wrong order.
+    private func rearm() {
+        state.withLock { state in
+            guard let alarm = state.alarm else { return }
+            source.setAlarm(at: alarm) { [weak self] in self?.fireDue() }
+        }
+    }
+
+    private func fireDue() {
+        var due: [TimerEntry] = []
+        state.withLock { state in
+            let now = source.now
+            while let entry = state.heap.popDue(at: now) { due.append(entry) }
+            state.alarm = state.heap.nextDeadline
+        }
+        for entry in due { entry.fire(entry) }
+        rearm()
+    }
+}
