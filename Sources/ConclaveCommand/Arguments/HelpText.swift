@@ -1,0 +1,69 @@
+/// The text of `conclave --help` and `conclave <verb> --help`.
+enum HelpText {
+    static var overview: String {
+        let verbs = Verb.allCases.map { "  \(padded($0.rawValue, to: 9))\($0.summary)" }.joined(separator: "\n")
+        return """
+            conclave \(conclaveVersion): a replicated key-value store made of actors, for any Redis client
+
+            usage: conclave <verb> [options]
+
+            \(verbs)
+
+            conclave <verb> --help   what a verb takes
+            conclave --version       print the version
+
+            To begin:
+              conclave cluster                              three servers, on ports 7001 to 7003
+              conclave client -p 7001 SET greeting hello    in another terminal
+              conclave client -p 7002 GET greeting
+            """
+    }
+
+    static func text(for verb: Verb) -> String {
+        let width = (verb.options.map(\.synopsis.count).max() ?? 0) + 2
+        let options = verb.options.map { "  \(padded($0.synopsis, to: width))\($0.help)" }.joined(separator: "\n")
+        return "usage: \(verb.usage)\n\n\(options)\n\n\(notes(for: verb))"
+    }
+
+    private static func notes(for verb: Verb) -> String {
+        switch verb {
+        case .cluster: clusterNotes
+        case .node: nodeNotes
+        case .client: clientNotes
+        }
+    }
+
+    private static let clusterNotes = """
+        Starts N servers as processes of their own, prints who leads, starts a server again when it dies, and
+        stops all of them on Ctrl-C. A second Ctrl-C does not wait for them. Each server keeps its data, its pid
+        and its log in DIR/node-<id>/. Run the same command again to go on with the same data.
+
+        Everything listens on 127.0.0.1 only.
+        """
+
+    private static let nodeNotes = """
+        Three servers by hand, one in each of three terminals:
+
+          PEERS=1=127.0.0.1:7101,2=127.0.0.1:7102,3=127.0.0.1:7103
+          conclave node --id 1 --peers $PEERS --client-port 7001 --data ./by-hand/node-1
+          conclave node --id 2 --peers $PEERS --client-port 7002 --data ./by-hand/node-2
+          conclave node --id 3 --peers $PEERS --client-port 7003 --data ./by-hand/node-3
+
+        With --json, standard output carries one object per line:
+          {"event":"ready","id":1,"clientPort":7001,"peerPort":7101}        it listens
+          {"event":"role","id":1,"role":"leader","term":3,"leader":1}       on each change
+        The log for people goes to standard error. Exit codes: 0 stopped by SIGTERM or SIGINT, 64 wrong arguments,
+        65 data that is corrupt or of another cluster, 69 a port is taken, 74 a file cannot be read or written.
+        """
+
+    private static let clientNotes = """
+        With a command: sends it, prints the answer; exit code 1 when the answer is an error, 69 when no server
+        answers. Without one: a prompt, or one command per line when standard input is not a terminal.
+        All options come before the command.
+        """
+}
+
+/// Fills up with spaces on the right.
+func padded(_ text: String, to width: Int) -> String {
+    text + String(repeating: " ", count: max(0, width - text.count))
+}

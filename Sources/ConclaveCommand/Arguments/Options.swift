@@ -1,0 +1,83 @@
+import RaftCore
+
+/// What `conclave cluster` was asked to do.
+struct ClusterOptions: Equatable {
+    /// More than nine servers on one machine protect nothing: three survive the loss of one, five of two.
+    static let nodeRange = 1...9
+    /// Peer ports lie this far above client ports.
+    static let peerPortOffset = 100
+
+    var nodes = 3
+    /// Client port of the first server.
+    var basePort = 7001
+    var dataDirectory = "./conclave-data"
+    var json = false
+}
+
+/// What `conclave node` was asked to do.
+struct NodeOptions: Equatable {
+    /// Who this server is; one of `peers`.
+    var id: NodeID
+    /// All servers of the cluster, this one too, in the order of their ids.
+    var peers: [NodePeer]
+    /// Where clients connect, on 127.0.0.1.
+    var clientPort: UInt16
+    /// Where the other servers connect, on 127.0.0.1. Differs from this server's entry in `peers` only if somebody
+    /// forwards that port to this one.
+    var peerPort: UInt16
+    /// This server's own directory. The names `pid` and `log` in it belong to the launcher.
+    var dataDirectory: String
+    var clusterID = ClusterID.unnamed
+    /// One JSON object per event on standard output; see `NodeEvent`.
+    var json = false
+    /// Stop as if by SIGTERM when standard input ends: then the launcher is gone, however it died.
+    var untilStdinCloses = false
+}
+
+/// A server's address for the other servers.
+struct NodePeer: Equatable {
+    var id: NodeID
+    /// Always 127.0.0.1 for now.
+    var host: String
+    var port: UInt16
+}
+
+/// What `conclave client` was asked to do.
+struct ClientOptions: Equatable {
+    var host = "127.0.0.1"
+    var port: UInt16 = 7001
+    var resp3 = false
+    /// The command with its arguments; empty for a prompt or for commands from standard input.
+    var command: [String] = []
+}
+
+/// The 128 bits that tell one cluster's servers and data from another's.
+struct ClusterID: Hashable, Sendable, CustomStringConvertible {
+    var high: UInt64
+    var low: UInt64
+
+    /// For servers that are started by hand without a name.
+    static let unnamed = ClusterID(high: 0, low: 0)
+
+    init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// - Returns: nil unless the text is exactly 32 hexadecimal digits.
+    init?(hex: String) {
+        let digits = hex.utf8
+        guard digits.count == 32, hex.allSatisfy(\.isHexDigit), hex.count == 32,
+            let high = UInt64(hex.prefix(16), radix: 16), let low = UInt64(hex.suffix(16), radix: 16)
+        else { return nil }
+        self.init(high: high, low: low)
+    }
+
+    /// 32 lower-case hexadecimal digits.
+    var description: String { Self.hex(high) + Self.hex(low) }
+
+    private static func hex(_ word: UInt64) -> String {
+        let digits = String(word, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}

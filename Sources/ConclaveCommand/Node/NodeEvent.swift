@@ -1,0 +1,71 @@
+import RaftCore
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// What a server tells its launcher: one JSON object per line on standard output, when started with `--json`.
+///
+/// The contract between `conclave node` and whoever starts it. A reader ignores events that it does not know.
+enum NodeEvent: Equatable {
+    /// Printed once, when both ports listen:
+    /// `{"event":"ready","id":1,"clientPort":7001,"peerPort":7101}`
+    case ready(id: NodeID, clientPort: UInt16, peerPort: UInt16)
+    /// Printed on each change of role, term or known leader:
+    /// `{"event":"role","id":1,"role":"follower","term":3,"leader":2}`; `leader` is absent while unknown.
+    case role(id: NodeID, role: ServerRole, term: Term, leader: NodeID?)
+
+    /// The line without its line end.
+    var jsonLine: String {
+        var line = JSONLine()
+        switch self {
+        case .ready(let id, let clientPort, let peerPort):
+            line.add("event", "ready")
+            line.add("id", id.rawValue)
+            line.add("clientPort", clientPort)
+            line.add("peerPort", peerPort)
+        case .role(let id, let role, let term, let leader):
+            line.add("event", "role")
+            line.add("id", id.rawValue)
+            line.add("role", role.rawValue)
+            line.add("term", term.rawValue)
+            if let leader { line.add("leader", leader.rawValue) }
+        }
+        return line.text
+    }
+
+    /// - Returns: nil when the line is not one of these events.
+    init?(jsonLine: some StringProtocol) {
+        guard let wire = try? JSONDecoder().decode(Wire.self, from: Data(jsonLine.utf8)) else { return nil }
+        switch wire.event {
+        case "ready":
+            guard let clientPort = wire.clientPort, let peerPort = wire.peerPort else { return nil }
+            self = .ready(id: NodeID(wire.id), clientPort: clientPort, peerPort: peerPort)
+        case "role":
+            guard let role = wire.role.flatMap(ServerRole.init), let term = wire.term else { return nil }
+            self = .role(id: NodeID(wire.id), role: role, term: Term(term), leader: wire.leader.map { NodeID($0) })
+        default:
+            return nil
+        }
+    }
+
+    private struct Wire: Decodable {
+        var event: String
+        var id: UInt64
+        var clientPort: UInt16?
+        var peerPort: UInt16?
+        var role: String?
+        var term: UInt64?
+        var leader: UInt64?
+    }
+}
+
+/// A server's part in the current term, as launchers and people see it.
+enum ServerRole: String, Equatable {
+    case leader
+    case follower
+    /// Also while it only asks whether an election would succeed.
+    case candidate
+}
