@@ -63,8 +63,8 @@ enum Announcement: Equatable {
         case .nodeReady(let id):
             return "server \(id.rawValue) listens"
         case .nodeExited(let id, _, let status, let restartIn):
-            let next = restartIn.map { "starting it again in \($0.secondsText) s" } ?? "not started again"
-            return "server \(id.rawValue) \(status.description): \(next)"
+            let next = restartIn.map { ": starting it again in \($0.secondsText) s" } ?? ""
+            return "server \(id.rawValue) \(status.description)\(next)"
         case .leader(let id, let term):
             return "server \(id.rawValue) is the leader (term \(term.rawValue))"
         case .roleChanged(let id, let role, let term):
