@@ -10,12 +10,16 @@ public struct Entry: Hashable, Sendable {
         case command = 1
     }
 
+    /// The term of the leader that made it.
     public var term: Term
+    /// Where in the log it is.
     public var index: LogIndex
+    /// Whether it is a command.
     public var kind: Kind
     /// The command's bytes; empty in a no-op.
     public var payload: [UInt8]
 
+    /// The entry of `kind` that a leader made at `index` in its `term`.
     public init(term: Term, index: LogIndex, kind: Kind, payload: [UInt8] = []) {
         self.term = term
         self.index = index
@@ -31,6 +35,7 @@ public struct HardState: Hashable, Sendable {
     /// Whom this server voted for in `term`, if anyone.
     public var vote: NodeID?
 
+    /// The hard state of a server that never ran, or the one given.
     public init(term: Term = .zero, vote: NodeID? = nil) {
         self.term = term
         self.vote = vote

@@ -47,10 +47,21 @@ struct EntryLog: Sendable {
         Array(entries[(range.lowerBound - start.index - 1)...(range.upperBound - start.index - 1)])
     }
 
-    /// Copies entries from `first` to `last`, as many as `count` and `bytes` of payload allow but at least one.
-    func copy(from first: LogIndex, upTo last: LogIndex, count: Int, bytes: Int) -> (entries: [Entry], bytes: Int) {
+    /// What one message carries.
+    struct Batch {
+        let first: LogIndex
+        let entries: [Entry]
+        /// The payloads' size.
+        let bytes: Int
+
+        /// No batch: no entry has index zero.
+        static let none = Batch(first: .zero, entries: [], bytes: 0)
+    }
+
+    /// Copies entries from `first` on, as many as `count` and `bytes` of payload allow but at least one.
+    func batch(from first: LogIndex, count: Int, bytes: Int) -> Batch {
         let low = first - start.index - 1
-        let limit = min(last - start.index, low + count)
+        let limit = min(entries.count, low + count)
         var high = low
         var size = 0
         while high < limit {
@@ -59,7 +70,7 @@ struct EntryLog: Sendable {
             size += more
             high += 1
         }
-        return (Array(entries[low..<high]), size)
+        return Batch(first: first, entries: Array(entries[low..<high]), bytes: size)
     }
 
     /// Adds an entry right behind the last one.

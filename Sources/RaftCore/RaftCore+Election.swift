@@ -53,7 +53,8 @@ extension RaftCore {
     var hearsLeader: Bool {
         switch role {
         case .leader: true
-        case .follower: leader != nil && !leaderLinkClosed && now - leaderHeardAt < UInt64(timing.electionTicks.lowerBound)
+        case .follower:
+            leader != nil && !leaderLinkClosed && now - leaderHeardAt < UInt64(timing.electionTicks.lowerBound)
         case .preCandidate, .candidate: false
         }
     }

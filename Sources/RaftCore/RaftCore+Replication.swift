@@ -18,17 +18,13 @@ extension RaftCore {
     /// Sends to each peer what it may be sent. Once per output, so that all that was proposed since the last one goes together.
     mutating func replicate() {
         // Peers are mostly at the same place: what was copied for one is then shared by the next.
-        var shared: (first: LogIndex, entries: [Entry], bytes: Int)?
+        var batch = EntryLog.Batch.none
         for place in peers.indices {
             while peers[place].next <= log.lastIndex && peers[place].acceptsEntries {
                 let first = peers[place].next
-                if shared?.first != first {
-                    let copied = log.copy(
-                        from: first, upTo: log.lastIndex, count: limits.entriesPerMessage, bytes: limits.bytesPerMessage
-                    )
-                    shared = (first, copied.entries, copied.bytes)
+                if batch.first != first {
+                    batch = log.batch(from: first, count: limits.entriesPerMessage, bytes: limits.bytesPerMessage)
                 }
-                guard let batch = shared else { preconditionFailure("the batch was set right above") }
                 sendAppend(batch.entries, toPeerAt: place)
                 peers[place].sent(upTo: first + (batch.entries.count - 1), bytes: batch.bytes)
             }

@@ -137,7 +137,8 @@ extension RaftCore {
         let from = message.from
         switch message.kind {
         case .preVoteRequest(let last): answerPreVote(from, candidateTerm: message.term, last: last)
-        case .preVoteResponse(let granted, let campaignTerm): countPreVote(from, granted: granted, campaignTerm: campaignTerm)
+        case .preVoteResponse(let granted, let campaignTerm):
+            countPreVote(from, granted: granted, campaignTerm: campaignTerm)
         case .voteRequest(let last): answerVote(from, last: last)
         case .voteResponse(let granted): countVote(from, granted: granted)
         case .appendEntries(let append): follow(from, append)

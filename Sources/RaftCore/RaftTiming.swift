@@ -27,8 +27,9 @@ package struct RaftTiming: Hashable, Sendable {
     ) {
         precondition(heartbeatTicks >= 1, "a heartbeat takes at least one tick")
         precondition(electionTicks.lowerBound > heartbeatTicks, "an election timeout must outlast a heartbeat")
-        precondition(!electionTicks.isEmpty && !disconnectGraceTicks.isEmpty && !retryTicks.isEmpty, "an empty range of ticks")
-        precondition(disconnectGraceTicks.lowerBound >= 1 && retryTicks.lowerBound >= 1, "a timeout takes at least one tick")
+        for range in [electionTicks, disconnectGraceTicks, retryTicks] {
+            precondition(!range.isEmpty && range.lowerBound >= 1, "a timeout takes at least one tick, not \(range)")
+        }
         self.heartbeatTicks = heartbeatTicks
         self.electionTicks = electionTicks
         self.disconnectGraceTicks = disconnectGraceTicks
@@ -67,10 +68,10 @@ package struct RaftLimits: Hashable, Sendable {
         self.inflightBytes = inflightBytes
         self.committedPerOutput = committedPerOutput
         self.pendingReads = pendingReads
-        precondition(
-            min(entriesPerMessage, bytesPerMessage, inflightMessages, inflightBytes, committedPerOutput, pendingReads) >= 1,
-            "a bound below 1 would stop the server"
-        )
+        let bounds = [
+            entriesPerMessage, bytesPerMessage, inflightMessages, inflightBytes, committedPerOutput, pendingReads,
+        ]
+        precondition(bounds.allSatisfy { $0 >= 1 }, "a bound below 1 would stop the server")
     }
 }
 
