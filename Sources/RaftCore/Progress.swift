@@ -73,12 +73,8 @@ struct Progress: Sendable {
     ///
     /// Returns whether the news was taken: a late or repeated rejection is not (rule P11; etcd `MaybeDecrTo`).
     mutating func rejected(previousIndex: LogIndex, hint: LogIndex) -> Bool {
-        switch state {
-        case .replicate:
-            guard previousIndex > match else { return false }
-        case .probe:
-            guard previousIndex == next - 1 else { return false }
-        }
+        // What was acknowledged stays acknowledged. A peer that lost it all the same is answered at the pace of heartbeats only.
+        guard previousIndex > match, state == .replicate || previousIndex == next - 1 else { return false }
         becomeProbe()
         next = max(min(previousIndex, hint.next), match.next)
         return true

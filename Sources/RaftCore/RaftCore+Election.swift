@@ -32,14 +32,11 @@ extension RaftCore {
             return true
         case .voteRequest:
             send(.voteResponse(granted: false), to: message.from)
-        case .appendEntries(let append):
-            send(
-                .appendRejected(previousIndex: append.previous.index, hint: .start, readRound: append.readRound),
-                to: message.from
-            )
+        case .appendEntries:
+            send(.termPassed, to: message.from)
         case .readIndexRequest(let ticket):
             send(.readIndexResponse(ticket, index: nil), to: message.from)
-        case .voteResponse, .appendAccepted, .appendRejected, .readIndexResponse:
+        case .voteResponse, .appendAccepted, .appendRejected, .termPassed, .readIndexResponse:
             // Answers to a server that this one no longer is (rule P12).
             break
         }

@@ -145,6 +145,7 @@ extension RaftCore {
         case .appendAccepted(let match, let round): appendAccepted(by: from, match: match, round: round)
         case .appendRejected(let previous, let hint, let round):
             appendRejected(by: from, previousIndex: previous, hint: hint, round: round)
+        case .termPassed: break
         case .readIndexRequest(let ticket): serveRead(of: from, ticket: ticket)
         case .readIndexResponse(let ticket, let index): readAnswered(ticket, index: index)
         }

@@ -57,6 +57,11 @@ package struct RaftMessage: Hashable, Sendable {
         /// The sender's log has no entry with the previous position of the request, whose index is echoed. `hint` is the
         /// last position at which the two logs may agree (dissertation §10.2.2 and etcd's `findConflictByTerm`).
         case appendRejected(previousIndex: LogIndex, hint: LogPosition, readRound: ReadRound)
+        /// An AppendEntries came from a leader whose term has passed. Its only news is the term of this message (rule P17).
+        ///
+        /// Not a rejection that echoes the read round: the old leader may lead again in the term it is told of,
+        /// and would take a round of its old term for confirmed in its new one: a stale read (rule P22).
+        case termPassed
         /// A follower wants to serve linearizable reads (dissertation §6.4).
         case readIndexRequest(ReadTicket)
         /// `index` is what the follower must have applied before it reads; nil: refused, the receiver does not lead.
