@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ConclaveLinux.h"
+
 // The calling thread's runtime state; null until the runtime sets it. One word, owned by module Conclave.
 extern _Thread_local void *conclave_thread_state_slot;
 

@@ -1,0 +1,175 @@
+// The first bytes of a peer connection, in both directions: who I am, and whether I want to talk to you.
+
+/// A server's number on the wire.
+package struct PeerID: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
+    package let rawValue: UInt64
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+    package init(_ value: UInt64) { self.init(rawValue: value) }
+    package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+    package var description: String { "n\(rawValue)" }
+}
+
+/// A cluster's identity: 16 random bytes made when it was founded, so that servers of two clusters never talk to each other.
+package struct ClusterID: Hashable, Sendable, CustomStringConvertible {
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// 32 hexadecimal digits.
+    package var description: String { Self.hexadecimal(high) + Self.hexadecimal(low) }
+
+    private static func hexadecimal(_ value: UInt64) -> String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}
+
+/// What each side of a peer connection says first.
+///
+/// 48 bytes, integers little endian: magic (8), protocol version (2), verdict (2), zero (4), cluster (16), node (8), incarnation (8).
+/// The connecting side speaks first with verdict 0. The accepting side answers with its own, and with the reason as the verdict
+/// if it refuses; then it closes.
+package struct Handshake: Hashable, Sendable {
+    /// The size on the wire.
+    package static let sizeBytes = 48
+    /// "CONCLAVE", the first bytes of a peer connection.
+    static let magic: UInt64 = 0x4556_414C_434E_4F43
+    /// The version of the peer protocol this build speaks. Only equal versions talk to each other.
+    package static let protocolVersion: UInt16 = 1
+
+    package var version: UInt16
+    package var cluster: ClusterID
+    /// The server that speaks.
+    package var node: PeerID
+    /// Drawn at random when the server's data was created: a server that lost its data and came back under its old number
+    /// shows another one (rule P28).
+    package var incarnation: UInt64
+    /// Why the sender refuses the connection; nil if it does not.
+    package var refusal: Refusal?
+
+    package init(
+        cluster: ClusterID,
+        node: PeerID,
+        incarnation: UInt64,
+        version: UInt16 = Handshake.protocolVersion,
+        refusal: Refusal? = nil
+    ) {
+        self.version = version
+        self.cluster = cluster
+        self.node = node
+        self.incarnation = incarnation
+        self.refusal = refusal
+    }
+}
+
+// MARK: - Refusing
+
+extension Handshake {
+    /// Why two servers do not talk. The raw value is the verdict on the wire.
+    package enum Refusal: UInt16, Error, Sendable, CaseIterable {
+        /// What arrived is no handshake: another program speaks.
+        case badMagic = 1
+        /// The other build speaks another version of the protocol.
+        case version = 2
+        case wrongCluster = 3
+        /// We connected to one server and another one answered.
+        case wrongNode = 4
+        /// The server is no member of this cluster's configuration.
+        case unknownNode = 5
+        /// A known server shows another incarnation than before: its data was lost or replaced.
+        case incarnation = 6
+        /// The other side refuses for a reason this build does not know.
+        case other = 0xFFFF
+    }
+
+    /// What one side demands of the other's handshake.
+    package struct Expectation: Sendable {
+        package var cluster: ClusterID
+        /// Who may speak.
+        package var nodes: Nodes
+
+        package enum Nodes: Sendable {
+            /// The one we connected to.
+            case exactly(PeerID)
+            /// Any of the configuration.
+            case anyOf(Set<PeerID>)
+        }
+
+        package init(cluster: ClusterID, nodes: Nodes) {
+            self.cluster = cluster
+            self.nodes = nodes
+        }
+
+        /// The first reason to refuse `handshake`; nil if there is none.
+        package func refusal(of handshake: Handshake) -> Refusal? {
+            if handshake.version != Handshake.protocolVersion { return .version }
+            if handshake.cluster != cluster { return .wrongCluster }
+            switch nodes {
+            case .exactly(let node): return handshake.node == node ? nil : .wrongNode
+            case .anyOf(let nodes): return nodes.contains(handshake.node) ? nil : .unknownNode
+            }
+        }
+    }
+}
+
+extension Handshake.Refusal: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .badMagic: "no handshake of a Conclave server: does another program use this port?"
+        case .version: "another version of the peer protocol: run the same build on all servers"
+        case .wrongCluster: "another cluster: the data directory or the address belongs to a different cluster"
+        case .wrongNode: "another server than expected answers at this address: check the addresses of the servers"
+        case .unknownNode: "the server is no member of this cluster"
+        case .incarnation: "a server with this number but other data is known: its data was lost or replaced"
+        case .other: "refused for a reason this build does not know: run the same build on all servers"
+        }
+    }
+}
+
+// MARK: - Bytes
+
+extension Handshake {
+    package func encode() -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: Self.sizeBytes)
+        bytes.withUnsafeMutableBytes { memory in
+            memory.storeBytes(of: Self.magic.littleEndian, toByteOffset: 0, as: UInt64.self)
+            memory.storeBytes(of: version.littleEndian, toByteOffset: 8, as: UInt16.self)
+            memory.storeBytes(of: (refusal?.rawValue ?? 0).littleEndian, toByteOffset: 10, as: UInt16.self)
+            memory.storeBytes(of: cluster.high.littleEndian, toByteOffset: 16, as: UInt64.self)
+            memory.storeBytes(of: cluster.low.littleEndian, toByteOffset: 24, as: UInt64.self)
+            memory.storeBytes(of: node.rawValue.littleEndian, toByteOffset: 32, as: UInt64.self)
+            memory.storeBytes(of: incarnation.littleEndian, toByteOffset: 40, as: UInt64.self)
+        }
+        return bytes
+    }
+
+    /// The handshake at the front of `bytes`; nil if it has not all arrived.
+    ///
+    /// - Throws: `.badMagic` as soon as the bytes cannot become a handshake, be it after the first one; `.version` when the
+    ///   version is another one, for then the rest may mean something else.
+    package static func decode(_ bytes: UnsafeRawBufferPointer) throws(Refusal) -> Handshake? {
+        let start = min(bytes.count, 8)
+        for position in 0..<start where bytes[position] != UInt8(truncatingIfNeeded: magic >> (8 * UInt64(position))) {
+            throw .badMagic
+        }
+        guard bytes.count >= 10 else { return nil }
+        let version = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt16.self))
+        guard version == protocolVersion else { throw .version }
+        guard bytes.count >= sizeBytes else { return nil }
+        func word(_ offset: Int) -> UInt64 {
+            UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        }
+        let verdict = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 10, as: UInt16.self))
+        return Handshake(
+            cluster: ClusterID(high: word(16), low: word(24)),
+            node: PeerID(word(32)),
+            incarnation: word(40),
+            version: version,
+            refusal: verdict == 0 ? nil : Refusal(rawValue: verdict) ?? .other
+        )
+    }
+}

@@ -1,0 +1,45 @@
+// The suite of all tests that open sockets. They run one after the other, so that descriptors can be counted.
+
+import Foundation
+import Synchronization
+import Testing
+
+@Suite("Loopback", .serialized, .timeLimit(.minutes(2)))
+enum Loopback {}
+
+/// How many descriptors this process has open.
+func openDescriptors() throws -> Int {
+    #if os(Linux)
+        let folder = "/proc/self/fd"
+    #else
+        let folder = "/dev/fd"
+    #endif
+    return try FileManager.default.contentsOfDirectory(atPath: folder).count
+}
+
+/// Counts tokens that have not been released yet.
+final class AliveCount: Sendable {
+    final class Token: Sendable {
+        private let owner: AliveCount
+        fileprivate init(_ owner: AliveCount) { self.owner = owner }
+        deinit { owner.released() }
+    }
+
+    private let count = Atomic(0)
+    private let ended = Notifications()
+
+    func token() -> Token {
+        count.add(1, ordering: .acquiringAndReleasing)
+        return Token(self)
+    }
+
+    private func released() {
+        count.subtract(1, ordering: .acquiringAndReleasing)
+        ended.add()
+    }
+
+    /// Waits until all tokens are released. The suite's time limit ends a wait in vain.
+    func waitForNone() async {
+        while count.load(ordering: .acquiring) > 0 { await ended.next() }
+    }
+}
