@@ -5,6 +5,8 @@ import Testing
 struct HandshakeTests {
     static let cluster = ClusterID(high: 0x0123_4567_89AB_CDEF, low: 0xFEDC_BA98_7654_3210)
     static let hello = Handshake(cluster: cluster, node: PeerID(2), incarnation: 77)
+    /// What the sink of the tests refuses.
+    static let strangeIncarnation: UInt64 = 0xBAD
 
     static func decode(_ bytes: [UInt8]) throws(Handshake.Refusal) -> Handshake? {
         let result = bytes.withUnsafeBytes { memory -> Result<Handshake?, Handshake.Refusal> in

@@ -1,0 +1,39 @@
+// The seam between servers and the network: TCP in production, a simulated network in tests.
+
+package import Conclave
+
+/// Carries frames between servers. It may lose, and after a reconnect repeat nothing but lose, never corrupt: Raft sends again.
+///
+/// From one server to another frames arrive in the order sent as long as the link is up.
+package protocol Transport: AnyObject, Sendable {
+    /// Begins to carry: links to the peers, and whatever they send to us goes to `sink`. Called once.
+    ///
+    /// - Parameter context: of the actor under which the transport's own actors live; they end with it.
+    /// - Throws: what spawning throws.
+    func start<Message>(under context: borrowing Context<Message>, sink: any TransportSink) throws
+
+    /// Sends a frame, from 1 byte to the transport's bound. Returns at once; without a link the frame is dropped.
+    func send(_ frame: [UInt8], to peer: PeerID)
+}
+
+/// Takes what the transport brings. Its methods are called on the transport's actors, for one peer by one at a time: they
+/// decode, send the result to the actor whom it is for, and return.
+package protocol TransportSink: Sendable {
+    /// A frame from a peer. The bytes are only valid during the call.
+    ///
+    /// - Throws: anything, if the frame makes no sense: the connection is closed and the reason reported.
+    func received(_ frame: UnsafeRawBufferPointer, from peer: PeerID) throws
+
+    /// Frames sent to the peer from now on arrive.
+    func linkUp(_ peer: PeerID)
+
+    /// Frames sent to the peer are dropped from now on, and those sent lately may be lost. Told once for each `linkUp`, in order.
+    func linkDown(_ peer: PeerID, _ reason: LinkFailure)
+
+    /// Whether to refuse a server of our cluster whose number is known, for example for its incarnation.
+    func refusal(of handshake: Handshake) -> Handshake.Refusal?
+}
+
+extension TransportSink {
+    package func refusal(of handshake: Handshake) -> Handshake.Refusal? { nil }
+}
