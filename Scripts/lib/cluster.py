@@ -63,7 +63,9 @@ def run(main, options):
     signal.signal(signal.SIGALRM, out_of_time)
     signal.signal(signal.SIGTERM, terminated)
     try:
-        options.binary = options.binary or build()
+        options.binary = os.path.abspath(options.binary or build())
+        if not os.access(options.binary, os.X_OK):
+            raise ToolMissing(f"the program {options.binary}")
         signal.alarm(options.time_bound)
         main(options)
     except CheckFailed as failure:
