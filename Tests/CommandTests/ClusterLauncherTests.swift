@@ -205,16 +205,24 @@ struct ClusterLauncherTests {
     func secondStop() {
         var launcher = running()
         _ = launcher.handle(.stopRequested, at: .zero)
-        #expect(launcher.handle(.stopRequested, at: .zero).prefix(2) == [.kill(pid: 11), .kill(pid: 12)])
-        #expect(launcher.handle(.stopRequested, at: .zero) == [])
-        #expect(launcher.handle(.timerFired(.stopPatience), at: .zero) == [])
+        #expect(launcher.handle(.stopRequested, at: .seconds(1)).prefix(2) == [.kill(pid: 11), .kill(pid: 12)])
+        #expect(launcher.handle(.stopRequested, at: .seconds(2)) == [])
+        #expect(launcher.handle(.timerFired(.stopPatience), at: .seconds(5)) == [])
+    }
+
+    @Test("one signal that arrives twice at once is no second Ctrl-C")
+    func echoedStop() {
+        var launcher = running()
+        _ = launcher.handle(.stopRequested, at: .zero)
+        #expect(launcher.handle(.stopRequested, at: .milliseconds(499)) == [])
+        #expect(launcher.handle(.stopRequested, at: .milliseconds(500)).first == .kill(pid: 11))
     }
 
     @Test("processes that survive SIGKILL do not hold the launcher for ever")
     func killPatience() {
         var launcher = running()
         _ = launcher.handle(.stopRequested, at: .zero)
-        _ = launcher.handle(.stopRequested, at: .zero)
+        _ = launcher.handle(.stopRequested, at: .seconds(1))
         #expect(launcher.handle(.timerFired(.killPatience), at: .zero).last == .exit(.software))
         #expect(launcher.handle(.exited(one, .signal(9)), at: .zero) == [])
     }

@@ -6,6 +6,9 @@ import RaftCore
 struct ClusterLauncher {
     /// How long servers may take to stop before they are killed, and then how long the kernel may take to end them.
     static let stopPatience = Duration.seconds(5)
+    /// A second request this soon is the first one, delivered twice: `timeout` and others signal both a process and its
+    /// group. Nobody presses Ctrl-C twice that fast.
+    static let stopEcho = Duration.milliseconds(500)
 
     /// The life of one server's process.
     enum ServerState: Equatable {
@@ -49,7 +52,7 @@ struct ClusterLauncher {
     private enum Phase: Equatable {
         case serving
         /// SIGTERM went out, or there was nobody to send it to.
-        case stopping
+        case stopping(since: Duration)
         /// SIGKILL went out.
         case killing
         /// `exit` was returned; later events mean nothing.
@@ -79,8 +82,8 @@ struct ClusterLauncher {
         case .timerFired(.restart(let id)): return restart(index(of: id))
         case .timerFired(.stopPatience): return stopPatienceEnded()
         case .timerFired(.killPatience): return killPatienceEnded()
-        case .stopRequested: return stopRequested()
-        case .outputClosed: return phase == .serving ? stopRequested() : []
+        case .stopRequested: return stopRequested(at: now)
+        case .outputClosed: return phase == .serving ? stopRequested(at: now) : []
         }
     }
 
@@ -197,10 +200,10 @@ struct ClusterLauncher {
 
     // MARK: Stopping
 
-    private mutating func stopRequested() -> [LauncherAction] {
+    private mutating func stopRequested(at now: Duration) -> [LauncherAction] {
         switch phase {
         case .serving:
-            phase = .stopping
+            phase = .stopping(since: now)
             var actions: [LauncherAction] = [.announce(.stopping)]
             for index in servers.indices {
                 if let pid = servers[index].state.pid {
@@ -211,15 +214,15 @@ struct ClusterLauncher {
             }
             actions.append(.schedule(.stopPatience, after: Self.stopPatience))
             return actions + exitWhenAllAreGone()
-        case .stopping:
-            return killTheRest()
+        case .stopping(let since):
+            return now - since < Self.stopEcho ? [] : killTheRest()
         case .killing, .over:
             return []
         }
     }
 
     private mutating func stopPatienceEnded() -> [LauncherAction] {
-        guard phase == .stopping else { return [] }
+        guard case .stopping = phase else { return [] }
         let slow = servers.filter { $0.state.pid != nil }.map { String($0.plan.id.rawValue) }.joined(separator: ", ")
         let message = "not stopped within \(Self.stopPatience.secondsText) s, killing: server \(slow)"
         return [.announce(.error(message))] + killTheRest()
