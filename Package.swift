@@ -21,7 +21,7 @@ let package = Package(
         .target(name: "RaftCore"),
         .target(name: "RaftLog", dependencies: ["ConclavePlatform", "RaftCore"]),
         .target(name: "ConclaveRaft", dependencies: ["Conclave", "ConclaveNet", "RaftCore", "RaftLog"]),
-        .target(name: "KeyValue", dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft"]),
+        .target(name: "KeyValue", dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft", "RaftCore"]),
         .executableTarget(
             name: "ConclaveCommand",
             dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft", "KeyValue", "RaftCore", "RaftLog"]

@@ -50,6 +50,7 @@ func pingPong(_ rounds: Int) async throws -> Measurement {
 
 actor NativePonger {
     var served = 0  // state, or the optimizer drops the hop onto the actor altogether
+    @inline(never)  // the optimizer drops the hop onto the actor otherwise
     func ping(_ value: Int) -> Int {
         served += 1
         return value + 1

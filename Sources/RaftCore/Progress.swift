@@ -22,6 +22,10 @@ struct Progress: Sendable {
     private(set) var inflight: InflightWindow
     /// An AppendEntries is due even without entries: a heartbeat or a read round.
     var messageDue = true
+    /// Clients of the peer wait until it knows that entries up to here are committed: it is told at once, not with the next heartbeat.
+    var commitAwaited = LogIndex.zero
+    /// The commit index last sent to the peer.
+    var commitSent = LogIndex.zero
     /// The tick at which the peer was last heard in this term; at first, when the term began.
     var heardAt: UInt64
     /// The youngest read round this peer has confirmed in this term.

@@ -44,6 +44,7 @@ extension RaftCore {
             readRound: leaderReads.startedRound
         )
         peers[place].messageDue = false
+        peers[place].commitSent = commitIndex
         send(.appendEntries(append), to: peers[place].id)
     }
 }
@@ -84,6 +85,20 @@ extension RaftCore {
         // Only an entry of the own term is committed by counting; the ones before it ride along (rule P1, Raft §5.4.2).
         guard reached > commitIndex, reached >= termStart else { return }
         commitIndex = reached
+        for place in peers.indices { tellCommitIfAwaited(place) }
+    }
+
+    /// Clients of `peer` wait for the entry at `index`: the peer hears at once when it is committed.
+    package mutating func awaitCommit(of index: LogIndex, for peer: NodeID) {
+        guard role == .leader, let place = place(of: peer) else { return }
+        peers[place].commitAwaited = max(peers[place].commitAwaited, index)
+        tellCommitIfAwaited(place)
+    }
+
+    private mutating func tellCommitIfAwaited(_ place: Int) {
+        guard peers[place].commitSent < min(peers[place].commitAwaited, commitIndex) else { return }
+        peers[place].messageDue = true
+        replicationDue = true
     }
 
     /// Whether an entry of this leader's own term is committed. Before that its commit index may lag behind what an

@@ -117,10 +117,11 @@ struct FuzzTests {
                 var bytes = WriteBatch((0..<random.below(6)).map { _ in random.write() }).bytes
                 random.mutate(&bytes)
                 var store = KeyValueStore()
-                if let replies = try? store.apply(batch: bytes, wantsReplies: true) {
-                    #expect(replies.count == (try? WriteBatchReader.all(bytes))?.count)
+                if let replies = try? store.apply(batch: bytes[...], wantsReplies: true) {
+                    #expect(replies.count == (try? WriteBatchReader.all(bytes[...]))?.count)
                 } else {
                     #expect(store.count == 0)
+                    #expect(throws: WriteBatchError.self) { try WriteBatchReader.all(bytes[...]) }
                 }
             }
         }
@@ -135,7 +136,7 @@ struct FuzzTests {
                 var parser = RESPReplyParser()
                 parser.append(bytes)
                 while (try? parser.next()) != nil {}
-                _ = try? WriteBatchReader.all(bytes)
+                _ = try? WriteBatchReader.all(bytes[...])
             }
         }
     }

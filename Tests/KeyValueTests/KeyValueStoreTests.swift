@@ -149,7 +149,7 @@ struct KeyValueStoreTests {
             var silent = KeyValueStore()
             for _ in 0..<300 {
                 let writes = (0..<random.below(30)).map { _ in random.write() }
-                let payload = WriteBatch(writes).bytes
+                let payload = WriteBatch(writes).bytes[...]
                 #expect(try batched.apply(batch: payload, wantsReplies: true) == writes.map { one.apply($0) })
                 #expect(try silent.apply(batch: payload, wantsReplies: false) == [])
                 #expect(one.contentHash == batched.contentHash && one.contentHash == silent.contentHash)
@@ -160,9 +160,9 @@ struct KeyValueStoreTests {
     @Test("a damaged batch changes nothing")
     func damagedBatch() throws {
         var store = KeyValueStore()
-        let payload = WriteBatch([.set(key: "a", value: "1", .init()), .set(key: "b", value: "2", .init())]).bytes
+        let payload = WriteBatch([.set(key: "a", value: "1", .init()), .set(key: "b", value: "2", .init())]).bytes[...]
         #expect(throws: WriteBatchError.truncated) {
-            try store.apply(batch: Array(payload.dropLast()), wantsReplies: true)
+            try store.apply(batch: payload.dropLast(), wantsReplies: true)
         }
         #expect(store.count == 0)
     }

@@ -10,11 +10,11 @@ struct WriteBatchTests {
                 let writes = (0..<random.below(20)).map { _ in random.write() }
                 let batch = WriteBatch(writes)
                 #expect(batch.count == writes.count)
-                #expect(try WriteBatchReader.all(batch.bytes) == writes)
+                #expect(try WriteBatchReader.all(batch.bytes[...]) == writes)
             }
             for amount in [Int64.min, -1, 0, 1, Int64.max] {
                 let write = KeyValueWrite.add(key: "k", amount: amount)
-                #expect(try WriteBatchReader.all(WriteBatch([write]).bytes) == [write])
+                #expect(try WriteBatchReader.all(WriteBatch([write]).bytes[...]) == [write])
             }
         }
     }
@@ -34,6 +34,13 @@ struct WriteBatchTests {
         #expect(WriteBatch().isEmpty)
     }
 
+    @Test("a batch is read in place, wherever in a buffer it lies")
+    func slice() throws {
+        let write = KeyValueWrite.append(key: "k", suffix: "s")
+        let padded = [9, 9] + WriteBatch([write, write]).bytes + [9]
+        #expect(try WriteBatchReader.all(padded[2..<(padded.count - 1)]) == [write, write])
+    }
+
     @Test(
         "what is no batch is refused",
         arguments: [
@@ -47,6 +54,8 @@ struct WriteBatchTests {
         ] as [([UInt8], WriteBatchError)]
     )
     func faults(bytes: [UInt8], error: WriteBatchError) {
-        #expect(throws: error) { try WriteBatchReader.all(bytes) }
+        var store = KeyValueStore()
+        #expect(throws: error) { try store.apply(batch: bytes[...], wantsReplies: true) }
+        #expect(throws: error) { try WriteBatchReader.all(bytes[...]) }
     }
 }

@@ -94,28 +94,37 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
 
     /// Wakes or starts a worker unless one is searching already or all are awake.
     func notifyOfWork() {
-        // Sequentially consistent: our work was queued before this look; a worker that stops searching looks at the queues
-        // after its decrement. One of the two sees the other.
-        atomicMemoryFence(ordering: .sequentiallyConsistent)
-        if awake.load(ordering: .relaxed) == workers.count || searching.load(ordering: .relaxed) > 0 { return }
-        guard searching.compareExchange(expected: 0, desired: 1, ordering: .sequentiallyConsistent).exchanged else {
-            return
-        }
+        repeat {
+            // Sequentially consistent: our work was queued before this look; a worker that stops searching looks at the
+            // queues after its decrement. One of the two sees the other.
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+            if awake.load(ordering: .relaxed) == workers.count || searching.load(ordering: .relaxed) > 0 { return }
+            let isFirst = searching.compareExchange(expected: 0, desired: 1, ordering: .sequentiallyConsistent).exchanged
+            if !isFirst || wakeWorker() { return }
+            searching.subtract(1, ordering: .sequentiallyConsistent)
+            // Somebody may have trusted in our search meanwhile.
+        } while isWorkQueued
+    }
+
+    /// Gives a parked or a new worker the search that the caller has announced. False: all are awake by now.
+    private func wakeWorker() -> Bool {
         lock.lock()
         if let index = parked.popLast() {
             threads[index] = .running
             awake.add(1, ordering: .relaxed)
             lock.unlock()
             wakeUps[index].signal()
-        } else if let index = threads.firstIndex(of: .absent) {
+            return true
+        }
+        if let index = threads.firstIndex(of: .absent) {
             threads[index] = .running
             awake.add(1, ordering: .relaxed)
             lock.unlock()
             queues[index].async { self.run(index) }
-        } else {
-            lock.unlock()
-            searching.subtract(1, ordering: .sequentiallyConsistent)
+            return true
         }
+        lock.unlock()
+        return false
     }
 
     // MARK: A worker's life
@@ -191,7 +200,7 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
         lock.lock()
         threads[index] = .parked
         parked.append(index)
-        awake.subtract(1, ordering: .relaxed)
+        awake.subtract(1, ordering: .sequentiallyConsistent)
         lock.unlock()
         // Sequentially consistent, see `notifyOfWork`: whoever queued before this decrement is seen by the look after it.
         searching.subtract(1, ordering: .sequentiallyConsistent)

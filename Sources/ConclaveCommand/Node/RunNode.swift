@@ -1,3 +1,10 @@
+import Conclave
+import ConclaveNet
+import ConclaveRaft
+import KeyValue
+import RaftCore
+import RaftLog
+
 /// Runs one server until SIGTERM or SIGINT.
 ///
 /// The contract with the launcher and with people:
@@ -10,5 +17,112 @@
 ///   port, `.ioError` for a file that cannot be read or written;
 /// - keeps its files in `options.dataDirectory`, where the names `pid` and `log` belong to the launcher.
 func runNode(_ options: NodeOptions) async throws {
-    throw CommandFailure(code: .software, message: "the server itself is not built yet")
+    let signals = StopSignals()
+    let (ends, end) = AsyncStream.makeStream(of: ExitReason?.self)
+    let received = signals.received
+    let watching = Task { for await _ in received { end.yield(nil) } }
+    defer { withExtendedLifetime(signals) { watching.cancel() } }
+
+    let events = try orFail { () throws(SocketError) in try PlatformSocketEvents.make() }
+    defer { events.stop() }
+    let system = ActorSystem("node-\(options.id.rawValue)")
+    do {
+        try startNode(options, in: system, events) { end.yield($0) }
+    } catch {
+        await system.shutdown()
+        throw error
+    }
+    for await reason in ends {
+        await system.shutdown()
+        guard let reason else { return }
+        throw CommandFailure(code: .ioError, message: "server \(options.id.rawValue) stopped: \(reason)")
+    }
+}
+
+private func startNode(
+    _ options: NodeOptions,
+    in system: ActorSystem,
+    _ events: any SocketEvents,
+    onFailure: @escaping @Sendable (ExitReason) -> Void
+) throws {
+    let cluster = (high: options.clusterID.high, low: options.clusterID.low)
+    let clientSocket = try orFail { () throws(SocketError) in try Socket.listen(on: .loopback(port: options.clientPort))
+    }
+    let (log, recovered) = try openLog(options)
+    if let tornTail = recovered.tornTail { StandardStreams.writeError("server \(options.id.rawValue): \(tornTail)\n") }
+
+    var peers: [PeerID: SocketAddress] = [:]
+    for peer in options.peers where peer.id != options.id {
+        peers[PeerID(peer.id.rawValue)] = .loopback(port: peer.port)
+    }
+    let handshake = Handshake(
+        cluster: ConclaveNet.ClusterID(high: cluster.high, low: cluster.low),
+        node: PeerID(options.id.rawValue),
+        incarnation: recovered.identity.incarnation
+    )
+    let transportOptions = TCPTransport.Configuration(handshake: handshake, peers: peers)
+    let transport = try orFail { () throws(SocketError) in
+        try TCPTransport(listeningOn: .loopback(port: options.peerPort), transportOptions, events: events)
+    }
+
+    let reporter = try system.spawn("reporter", on: .ownThread) { NodeReporter(id: options.id, json: options.json) }
+    var configuration = RaftServerConfiguration(
+        id: options.id,
+        voters: options.peers.map(\.id),
+        seed: UInt64.random(in: .min ... .max),
+        process: UInt64.random(in: .min ... .max)
+    )
+    configuration.onEvent = { reporter.send(.changed($0)) }
+    let keyCount = KeyCount()
+    let server = try RaftServer(
+        configuration,
+        machine: KeyValueMachine(keyCount: keyCount),
+        log: log,
+        recovered: recovered,
+        transport: transport,
+        in: system,
+        onFailure: onFailure
+    )
+    let clientPort = clientSocket.localAddress?.port ?? options.clientPort
+    let service = KeyValueService(
+        server,
+        keyCount: keyCount,
+        clientPort: Int(clientPort),
+        conclaveVersion: conclaveVersion,
+        events: events
+    )
+    try service.listen(on: clientSocket, in: system) { _ in }
+    let peerPort = transport.localAddress?.port ?? options.peerPort
+    reporter.send(.ready(.ready(id: options.id, clientPort: clientPort, peerPort: peerPort)))
+}
+
+private func openLog(_ options: NodeOptions) throws -> (log: WriteAheadLog, recovered: Recovered) {
+    let identity = LogIdentity(
+        cluster: RaftLog.ClusterID(high: options.clusterID.high, low: options.clusterID.low),
+        node: options.id,
+        incarnation: UInt64.random(in: .min ... .max)
+    )
+    do {
+        let disk = try PosixDisk(directory: options.dataDirectory, createIfMissing: true)
+        return try WriteAheadLog.open(disk: disk, identity: identity, ifMissing: .create)
+    } catch let error as LogError {
+        throw CommandFailure(code: error.exitCode, message: "\(error)")
+    } catch let error as DiskError {
+        throw CommandFailure(code: .ioError, message: "\(error)")
+    }
+}
+
+/// A socket that cannot be had is a fault of the world, not of ours.
+private func orFail<Value>(_ body: () throws(SocketError) -> Value) throws -> Value {
+    do { return try body() } catch { throw CommandFailure(code: .unavailable, message: "\(error)") }
+}
+
+extension LogError {
+    fileprivate var exitCode: ExitCode {
+        switch self {
+        case .wrongCluster, .wrongNode, .unknownVersion, .corrupt, .missing: .dataError
+        case .alreadyInUse: .unavailable
+        case .diskFull, .io, .failed: .ioError
+        }
+    }
 }

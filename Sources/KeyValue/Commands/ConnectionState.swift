@@ -45,7 +45,7 @@ package struct ConnectionState: Sendable {
     }
 
     /// Takes the next command.
-    package mutating func handle(_ command: Command) -> Handling {
+    package mutating func handle(_ command: consuming Command) -> Handling {
         switch command {
         case .write(let write): return .write(write)
         case .read(let read): return .read(read)

@@ -43,13 +43,13 @@ package struct KeyValueStore: Sendable {
     /// - Parameter wantsReplies: false where no client waits: then the result is empty.
     /// - Throws: `WriteBatchError` if the payload is not a batch; then nothing has changed.
     package mutating func apply(
-        batch payload: [UInt8],
+        batch payload: Bytes,
         wantsReplies: Bool
     ) throws(WriteBatchError) -> [Reply] {
         // A first pass over the lengths, so that a damaged batch is refused as a whole.
         var check = try WriteBatchReader(payload)
         var count = 0
-        while try check.next() != nil { count += 1 }
+        while try check.skip() { count += 1 }
 
         var replies: [Reply] = []
         if wantsReplies { replies.reserveCapacity(count) }

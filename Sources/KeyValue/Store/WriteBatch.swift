@@ -11,9 +11,14 @@ package struct WriteBatch: Sendable {
     /// How many writes it holds.
     package private(set) var count = 0
 
-    package init() {}
+    /// - Parameter reservingBytes: how much memory to take at once. For a pipeline the received bytes are a good guess: the
+    ///   encoding is a little shorter.
+    package init(reservingBytes: Int = 0) {
+        bytes.reserveCapacity(reservingBytes)
+    }
 
     package init(_ writes: [KeyValueWrite]) {
+        self.init()
         for write in writes { append(write) }
     }
 

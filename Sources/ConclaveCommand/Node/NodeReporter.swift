@@ -1,0 +1,76 @@
+import Conclave
+import RaftCore
+
+/// Tells the launcher, or the person at the terminal, what role the server has.
+///
+/// An actor with a thread of its own: consensus must not wait for whoever reads the output (raft-rules P41).
+struct NodeReporter: Behavior {
+    enum Message: Sendable {
+        case ready(NodeEvent)
+        case changed(RaftEvent)
+    }
+
+    let id: NodeID
+    let json: Bool
+    private var role = RaftRole.follower
+    private var term = Term.zero
+    private var leader: NodeID?
+    private var reported: NodeEvent?
+
+    init(id: NodeID, json: Bool) {
+        self.id = id
+        self.json = json
+    }
+
+    mutating func receive(_ message: consuming Message, _ context: borrowing Context<Message>) {
+        switch consume message {
+        case .ready(let event): report(event)
+        case .changed(.roleChanged(let role, let term)):
+            self.role = role
+            self.term = term
+        case .changed(.leaderChanged(let leader, let term)):
+            self.leader = leader
+            self.term = term
+        }
+    }
+
+    /// Once a batch, since one step of an election brings several changes.
+    mutating func batchEnded(_ context: borrowing Context<Message>) {
+        let event = NodeEvent.role(id: id, role: ServerRole(role), term: term, leader: leader)
+        guard event != reported, term > .zero else { return }
+        reported = event
+        report(event)
+    }
+
+    private func report(_ event: NodeEvent) {
+        if json {
+            StandardStreams.writeOutput(event.jsonLine + "\n")
+        } else {
+            StandardStreams.writeError(event.text + "\n")
+        }
+    }
+}
+
+extension NodeEvent {
+    /// For people.
+    fileprivate var text: String {
+        switch self {
+        case .ready(let id, let clientPort, let peerPort):
+            "server \(id.rawValue) serves clients on 127.0.0.1:\(clientPort) and its peers on 127.0.0.1:\(peerPort)"
+        case .role(let id, let role, let term, let leader):
+            "server \(id.rawValue) is \(role.rawValue) in term \(term.rawValue)"
+                + (leader.map { ", the leader is \($0.rawValue)" } ?? ", no leader is known")
+        }
+    }
+}
+
+extension ServerRole {
+    fileprivate init(_ role: RaftRole) {
+        self =
+            switch role {
+            case .leader: .leader
+            case .follower: .follower
+            case .preCandidate, .candidate: .candidate
+            }
+    }
+}

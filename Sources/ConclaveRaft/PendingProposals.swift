@@ -1,0 +1,96 @@
+// The commands that this server's clients wait for: a pure value.
+
+import RaftCore
+
+/// What became of a command so far, and what follows from it.
+///
+/// A command is proposed in one term: by the leader in its own, by a follower through a message that names the term and that the
+/// leader of any other term ignores. Terms only grow along the log. So once an entry of a later term is committed, a command of
+/// an earlier term that has not been seen by then will never be: it is definitely not done and may be proposed again, without
+/// any risk of doing it twice.
+struct PendingProposals<Completion> {
+    struct Proposal {
+        var payload: [UInt8]
+        var completion: Completion
+        /// The term it was proposed in; nil while it waits for a leader.
+        var term: Term?
+        /// When its client stops waiting, in ticks.
+        var deadline: UInt64
+    }
+
+    /// By sequence number, from `firstSequence` on; nil where a command is done.
+    private var slots: [Proposal?] = []
+    private var firstSequence: UInt64 = 1
+    /// Slots before this one are done.
+    private var head = 0
+    /// Commands that are not done.
+    private(set) var count = 0
+    /// The highest term of a committed entry.
+    private var committedTerm = Term.zero
+
+    /// The number of the next proposal.
+    var nextSequence: UInt64 { firstSequence + UInt64(slots.count) }
+
+    mutating func add(_ proposal: Proposal) {
+        slots.append(proposal)
+        count += 1
+    }
+
+    /// A committed entry of ours. Nil if its client has stopped waiting.
+    mutating func complete(_ sequence: UInt64) -> Completion? {
+        guard let slot = slot(sequence), let proposal = slots[slot] else { return nil }
+        release(slot)
+        return proposal.completion
+    }
+
+    /// An entry of `term` was committed. The commands that can no longer be committed by what was sent so far.
+    mutating func lostCommands(committed term: Term) -> [UInt64] {
+        guard term > committedTerm else { return [] }
+        committedTerm = term
+        return sequences { $0.term.map { $0 < term } ?? false }
+    }
+
+    /// The commands that wait for a leader.
+    func waiting() -> [UInt64] { sequences { $0.term == nil } }
+
+    func payload(_ sequence: UInt64) -> [UInt8]? { slot(sequence).flatMap { slots[$0]?.payload } }
+
+    /// Notes in which term a command was proposed; nil: it waits.
+    mutating func setTerm(_ sequence: UInt64, _ term: Term?) {
+        if let slot = slot(sequence) { slots[slot]?.term = term }
+    }
+
+    /// Takes out the commands whose clients have waited long enough; `isDone` is true if the command may have been carried out.
+    mutating func expire(at now: UInt64) -> [(completion: Completion, mayBeDone: Bool)] {
+        var expired: [(Completion, Bool)] = []
+        for slot in head..<slots.count {
+            guard let proposal = slots[slot], proposal.deadline <= now else { continue }
+            expired.append((proposal.completion, proposal.term != nil))
+            release(slot)
+        }
+        return expired
+    }
+
+    private func sequences(where isWanted: (Proposal) -> Bool) -> [UInt64] {
+        (head..<slots.count).compactMap { slot in
+            slots[slot].map(isWanted) == true ? firstSequence + UInt64(slot) : nil
+        }
+    }
+
+    private func slot(_ sequence: UInt64) -> Int? {
+        guard sequence >= firstSequence, sequence < nextSequence else { return nil }
+        return Int(sequence - firstSequence)
+    }
+
+    private mutating func release(_ slot: Int) {
+        slots[slot] = nil
+        count -= 1
+        while head < slots.count, slots[head] == nil { head += 1 }
+        // Dropping the front costs as much as what stays: rarely enough to be cheap on average.
+        if head > 1024, head * 2 > slots.count {
+            slots.removeFirst(head)
+            firstSequence += UInt64(head)
+            head = 0
+        }
+    }
+}

@@ -1,0 +1,11 @@
+// Why a request was not answered, split by what the client may conclude.
+
+/// Why a command or a query has no response.
+package enum RaftError: Error, Hashable, Sendable {
+    /// Definitely not done: no leader is known. Trying again is safe.
+    case noLeader
+    /// Definitely not done: too much is waiting already. Trying again later is safe.
+    case overloaded
+    /// Unknown: the command may still be carried out, or have been.
+    case timeout
+}

@@ -1,0 +1,228 @@
+// The consensus actor: owns one RaftCore and carries out what it says.
+
+import Conclave
+package import RaftCore
+
+/// What the consensus actor is told.
+enum ConsensusMessage: Sendable {
+    /// A peer said something.
+    case peer(RaftMessage)
+    /// A follower passes a command of its client on.
+    case forwarded(ForwardedProposal, from: NodeID)
+    /// A client of this server has a command.
+    case propose([UInt8], Completion)
+    /// A client of this server has a query.
+    case read(Completion)
+    /// Writes are durable, up to the ticket if there is one.
+    case persisted(PersistTicket?, writes: Int)
+    /// The connection to a peer closed.
+    case linkDown(NodeID)
+    case tick
+}
+
+/// How a server's consensus is run.
+package struct ConsensusOptions: Sendable {
+    /// One tick of the core's clock.
+    package var tick = Duration.milliseconds(20)
+    package var timing = RaftTiming()
+    package var limits = RaftLimits()
+    /// How long a client's command or query may take before it fails.
+    package var requestTimeout = Duration.seconds(5)
+    /// Commands of this server's clients that wait; one more is refused.
+    package var pendingProposals = 65_536
+
+    package init() {}
+}
+
+/// Handles a whole mailbox batch, then carries out one output: what arrives together is written and sent together.
+///
+/// Does no input or output itself: the log writer, the links and the applier do.
+struct Consensus: Behavior {
+    typealias Message = ConsensusMessage
+
+    private var core: RaftCore
+    private let options: ConsensusOptions
+    private let process: UInt64
+    private let outbox: Outbox
+    private let applier: ActorRef<ApplierMessage>
+    private let writer: ActorRef<LogWrite>
+    private let status: StatusBoard
+    private let onEvent: @Sendable (RaftEvent) -> Void
+
+    private var now: UInt64 = 0
+    private var proposals = PendingProposals<Completion>()
+    /// Queries that arrived in this batch: one read of the core serves them all.
+    private var newReads: [Completion] = []
+    private var reads: [ReadID: [Completion]] = [:]
+    private var lastRead: UInt64 = 0
+    /// Writes handed to the log writer that are not durable yet.
+    private var openWrites = 0
+
+    init(
+        core: RaftCore,
+        options: ConsensusOptions,
+        process: UInt64,
+        outbox: Outbox,
+        applier: ActorRef<ApplierMessage>,
+        writer: ActorRef<LogWrite>,
+        status: StatusBoard,
+        onEvent: @escaping @Sendable (RaftEvent) -> Void
+    ) {
+        self.core = core
+        self.options = options
+        self.process = process
+        self.outbox = outbox
+        self.applier = applier
+        self.writer = writer
+        self.status = status
+        self.onEvent = onEvent
+    }
+
+    mutating func started(_ context: borrowing Context<ConsensusMessage>) {
+        context.every(options.tick) { .tick }
+    }
+
+    mutating func receive(_ message: consuming ConsensusMessage, _ context: borrowing Context<ConsensusMessage>) {
+        switch consume message {
+        case .peer(let message): core.step(message)
+        case .forwarded(let proposal, let peer): accept(proposal, from: peer)
+        case .propose(let command, let completion): propose(command, completion)
+        case .read(let completion): newReads.append(completion)
+        case .persisted(let ticket, let writes):
+            openWrites -= writes
+            if let ticket { core.persisted(ticket) }
+        case .linkDown(let peer): core.peerDisconnected(peer)
+        case .tick: tick()
+        }
+    }
+
+    mutating func batchEnded(_ context: borrowing Context<ConsensusMessage>) {
+        if !newReads.isEmpty { startRead() }
+        while core.hasOutput { carryOut(core.takeOutput(), context.myself) }
+    }
+
+    mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<ConsensusMessage>) {
+        for completion in newReads { completion.fail(.noLeader) }
+        for completions in reads.values { for completion in completions { completion.fail(.noLeader) } }
+        for (completion, mayBeDone) in proposals.expire(at: .max) { completion.fail(mayBeDone ? .timeout : .noLeader) }
+    }
+
+    private mutating func tick() {
+        now += 1
+        core.tick()
+        for (completion, mayBeDone) in proposals.expire(at: now) { completion.fail(mayBeDone ? .timeout : .noLeader) }
+        if now % 50 == 0 { applier.send(.expireReads(now: now)) }
+        publishStatus()
+    }
+
+    private var deadline: UInt64 { now + options.requestTimeout.nanoseconds / options.tick.nanoseconds }
+
+    // MARK: Commands
+
+    private mutating func propose(_ command: [UInt8], _ completion: Completion) {
+        guard core.leader != nil else { return completion.fail(.noLeader) }
+        guard proposals.count < options.pendingProposals else { return completion.fail(.overloaded) }
+        let sequence = proposals.nextSequence
+        let payload = ProposalID(process: process, sequence: sequence).payload(command)
+        proposals.add(.init(payload: payload, completion: completion, term: nil, deadline: deadline))
+        submit(sequence)
+    }
+
+    /// Puts a command into the log, or on its way to the leader. Without a leader it waits.
+    private mutating func submit(_ sequence: UInt64) {
+        guard let payload = proposals.payload(sequence) else { return }
+        switch core.propose(payload) {
+        case .appended(_, let term): proposals.setTerm(sequence, term)
+        case .notLeader(let leader?) where leader != core.id:
+            proposals.setTerm(sequence, core.term)
+            outbox.forward(ForwardedProposal(term: core.term, payload: payload), to: leader)
+        case .notLeader: proposals.setTerm(sequence, nil)
+        }
+    }
+
+    private mutating func accept(_ proposal: ForwardedProposal, from peer: NodeID) {
+        guard core.role == .leader, proposal.term == core.term else { return }
+        if case .appended(let index, _) = core.propose(proposal.payload) { core.awaitCommit(of: index, for: peer) }
+    }
+
+    // MARK: Queries
+
+    private mutating func startRead() {
+        lastRead += 1
+        let id = ReadID(lastRead)
+        reads[id] = newReads
+        newReads = []
+        core.read(id)
+    }
+
+    // MARK: Obligations
+
+    private mutating func carryOut(_ output: RaftOutput, _ myself: ActorRef<ConsensusMessage>) {
+        for message in output.messages { outbox.send(message) }
+        write(output, myself)
+        if !output.committed.isEmpty { apply(output.committed) }
+        for read in output.readsReady {
+            guard let completions = reads.removeValue(forKey: read.id) else { continue }
+            applier.send(.read(completions, at: read.index, deadline: deadline))
+        }
+        for id in output.readsFailed {
+            for completion in reads.removeValue(forKey: id) ?? [] { completion.fail(.noLeader) }
+        }
+        for event in output.events { announce(event) }
+    }
+
+    private mutating func write(_ output: RaftOutput, _ myself: ActorRef<ConsensusMessage>) {
+        if output.ticket == nil {
+            if output.messagesAfterPersist.isEmpty { return }
+            if openWrites == 0 {
+                // All earlier outputs are durable already.
+                for message in output.messagesAfterPersist { outbox.send(message) }
+                return
+            }
+        }
+        openWrites += 1
+        writer.send(
+            LogWrite(
+                hardState: output.hardState,
+                entries: output.entriesToAppend,
+                ticket: output.ticket,
+                messages: output.messagesAfterPersist,
+                consensus: myself
+            )
+        )
+    }
+
+    private mutating func apply(_ entries: [Entry]) {
+        var completions: [Completion?] = []
+        completions.reserveCapacity(entries.count)
+        for entry in entries { completions.append(completion(of: entry)) }
+        let lastTerm = entries[entries.count - 1].term
+        applier.send(.apply(entries, completions: completions))
+        for sequence in proposals.lostCommands(committed: lastTerm) { submit(sequence) }
+    }
+
+    private mutating func completion(of entry: Entry) -> Completion? {
+        guard entry.kind == .command, let id = ProposalID(payload: entry.payload), id.process == process else {
+            return nil
+        }
+        return proposals.complete(id.sequence)
+    }
+
+    private mutating func announce(_ event: RaftEvent) {
+        publishStatus()
+        onEvent(event)
+        if case .leaderChanged(.some, _) = event {
+            for sequence in proposals.waiting() { submit(sequence) }
+        }
+    }
+
+    private func publishStatus() {
+        status.update(
+            role: core.role,
+            term: core.term,
+            leader: core.leader,
+            lastIndex: core.lastIndex,
+            commitIndex: core.commitIndex
+        )
+    }
+}

@@ -1,0 +1,107 @@
+// One server: the supervision tree around the core.
+
+package import Conclave
+package import ConclaveNet
+package import RaftCore
+import Synchronization
+package import RaftLog
+
+/// What a server needs to start.
+package struct RaftServerConfiguration: Sendable {
+    package var id: NodeID
+    /// All voters, this server among them.
+    package var voters: [NodeID]
+    package var options = ConsensusOptions()
+    /// Drives the randomised timeouts; differs from server to server and from start to start.
+    package var seed: UInt64
+    /// Drawn at random at each start of the process.
+    package var process: UInt64
+    /// Called when the role or the leader changes: short, and never blocking.
+    package var onEvent: @Sendable (RaftEvent) -> Void = { _ in }
+
+    package init(id: NodeID, voters: [NodeID], seed: UInt64, process: UInt64) {
+        self.id = id
+        self.voters = voters.sorted()
+        self.seed = seed
+        self.process = process
+    }
+}
+
+/// A running server of `Machine`.
+///
+/// Its actors, started in this order: the applier, the log writer, consensus, the transport. If one of the first three fails, the
+/// server ends as a whole and has to be started again from its disk: an applier without its state, or a core that
+/// forgot its vote, must not go on.
+package struct RaftServer<Machine: StateMachine>: Sendable {
+    private let consensus: ActorRef<ConsensusMessage>
+    /// How the server stands, at any moment.
+    package let status: StatusBoard
+
+    /// Starts a server below the root of `system`.
+    ///
+    /// - Parameters:
+    ///   - log: opened, with what was recovered from it. The server owns it from now on.
+    ///   - onFailure: called once when the server ended because one of its actors failed.
+    /// - Throws: what starting its actors throws.
+    package init(
+        _ configuration: RaftServerConfiguration,
+        machine: Machine,
+        log: sending WriteAheadLog,
+        recovered: Recovered,
+        transport: any Transport,
+        in system: ActorSystem,
+        onFailure: @escaping @Sendable (ExitReason) -> Void
+    ) throws {
+        let status = StatusBoard(RaftStatus(id: configuration.id, voters: configuration.voters))
+        self.status = status
+        let core = Handover(
+            RaftCore(
+                id: configuration.id,
+                voters: configuration.voters,
+                timing: configuration.options.timing,
+                limits: configuration.options.limits,
+                restored: RestoredState(hardState: recovered.hardState, entries: recovered.entries),
+                seed: configuration.seed
+            )
+        )
+        let log = Handover(log)
+        let started = Handover<ActorRef<ConsensusMessage>>()
+        // No restart is allowed below: see the type's comment.
+        let node = try system.spawn("node", restartIntensity: RestartIntensity(0, per: .seconds(1))) {
+            Supervisor { context in
+                let outbox = Outbox(transport: transport)
+                let applier = try context.spawn("applier", restart: .permanent) { Applier(machine, status: status) }
+                let writer = try context.spawn("log", restart: .permanent, on: .ownThread) {
+                    LogWriter(log.take(), outbox: outbox)
+                }
+                let consensus = try context.spawn("consensus", restart: .permanent) {
+                    Consensus(
+                        core: core.take(),
+                        options: configuration.options,
+                        process: configuration.process,
+                        outbox: outbox,
+                        applier: applier,
+                        writer: writer,
+                        status: status,
+                        onEvent: configuration.onEvent
+                    )
+                }
+                try transport.start(under: context, sink: ConsensusSink(consensus: consensus, id: configuration.id))
+                started.put(consensus)
+            }
+        }
+        self.consensus = started.take()
+        Task {
+            let reason = await node.terminated()
+            if !reason.isNormal { onFailure(reason) }
+        }
+    }
+
+    /// Proposes a command; `completion` hears its response or its failure, once.
+    package func propose(_ command: [UInt8], _ completion: CommandCompletion<Machine>) {
+        consensus.send(.propose(command, completion))
+    }
+
+    /// Answers a query linearizably.
+    package func read(_ completion: QueryCompletion<Machine>) { consensus.send(.read(completion)) }
+}

@@ -1,0 +1,43 @@
+// What anybody may know about a server at any moment, without asking its actors.
+
+package import RaftCore
+import Synchronization
+
+/// How a server stands in its cluster.
+package struct RaftStatus: Hashable, Sendable {
+    package var id: NodeID
+    package var voters: [NodeID]
+    package var role = RaftRole.follower
+    package var term = Term.zero
+    package var leader: NodeID?
+    package var lastIndex = LogIndex.zero
+    package var commitIndex = LogIndex.zero
+    package var appliedIndex = LogIndex.zero
+}
+
+/// The last published status. Written by consensus and the applier, read from anywhere.
+package final class StatusBoard: Sendable {
+    private let status: Mutex<RaftStatus>
+    private let applied = Atomic<UInt64>(0)
+
+    init(_ status: RaftStatus) { self.status = Mutex(status) }
+
+    /// The status as of the last tick or change of role; the applied index as of now.
+    package var current: RaftStatus {
+        var status = status.withLock { $0 }
+        status.appliedIndex = LogIndex(applied.load(ordering: .relaxed))
+        return status
+    }
+
+    func update(role: RaftRole, term: Term, leader: NodeID?, lastIndex: LogIndex, commitIndex: LogIndex) {
+        status.withLock { status in
+            status.role = role
+            status.term = term
+            status.leader = leader
+            status.lastIndex = lastIndex
+            status.commitIndex = commitIndex
+        }
+    }
+
+    func setApplied(_ index: LogIndex) { applied.store(index.rawValue, ordering: .relaxed) }
+}

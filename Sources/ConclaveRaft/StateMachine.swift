@@ -1,0 +1,21 @@
+// What a user replicates.
+
+/// A deterministic machine that every server of a cluster runs over the same log of commands.
+///
+/// The same commands in the same order must give the same state and the same responses on every server, so `apply` must not read
+/// a clock, draw a random number, do input or output, or depend on the iteration order of a dictionary or a set.
+package protocol StateMachine: Sendable {
+    /// What a command or a query answers.
+    associatedtype Response: Sendable
+    /// A question that changes nothing.
+    associatedtype Query: Sendable
+
+    /// Applies a committed command. Called once for each command, in the order of the log.
+    ///
+    /// - Parameter wantsResponse: false where no client waits; the response may then be anything cheap.
+    /// - Throws: only for a command that this build cannot read: the server stops rather than diverge.
+    mutating func apply(_ command: ArraySlice<UInt8>, wantsResponse: Bool) throws -> Response
+
+    /// Answers from the state as it is after all commands applied so far.
+    func answer(_ query: Query) -> Response
+}

@@ -1,0 +1,160 @@
+// Messages between servers as bytes, and back with every length checked.
+
+package import RaftCore
+
+/// A command on its way from a follower to its leader.
+package struct ForwardedProposal: Hashable, Sendable {
+    /// The term whose leader is meant; the leader of any other term ignores it (see `PendingProposals`).
+    package var term: Term
+    /// The log entry's payload.
+    package var payload: [UInt8]
+}
+
+/// What one frame between servers carries.
+package enum WireMessage: Hashable, Sendable {
+    case raft(RaftMessage)
+    case proposal(ForwardedProposal)
+}
+
+/// Why a frame makes no sense.
+package enum WireError: Error, Hashable, Sendable {
+    case truncated
+    case trailingBytes(Int)
+    case unknownKind(UInt8)
+    case unknownEntryKind(UInt8)
+    /// Entries of an AppendEntries are not consecutive, or not in the order of their terms.
+    case badEntries
+}
+
+/// The encoding, little endian: kind (1), from (8), to (8), term (8), then the fields of the kind in their order. An optional
+/// is preceded by a byte 0 or 1. Entries: count (4), then term (8), kind (1), size (4) and payload of each; indexes follow from
+/// the previous position.
+package enum WireCodec {
+    private enum Kind {
+        static let preVoteRequest: UInt8 = 1
+        static let preVoteResponse: UInt8 = 2
+        static let voteRequest: UInt8 = 3
+        static let voteResponse: UInt8 = 4
+        static let appendEntries: UInt8 = 5
+        static let appendAccepted: UInt8 = 6
+        static let appendRejected: UInt8 = 7
+        static let readIndexRequest: UInt8 = 8
+        static let readIndexResponse: UInt8 = 9
+        static let termPassed: UInt8 = 10
+        static let proposal: UInt8 = 16
+    }
+
+    package static func encode(_ message: WireMessage) -> [UInt8] {
+        switch message {
+        case .raft(let message): encode(message)
+        case .proposal(let proposal):
+            encoded(kind: Kind.proposal, reserving: proposal.payload.count + 16) { writer in
+                writer.put(proposal.term.rawValue)
+                writer.put(proposal.payload)
+            }
+        }
+    }
+
+    private static func encode(_ message: RaftMessage) -> [UInt8] {
+        switch message.kind {
+        case .preVoteRequest(let last): encoded(message, Kind.preVoteRequest) { $0.put(last) }
+        case .preVoteResponse(let granted, let campaignTerm):
+            encoded(message, Kind.preVoteResponse) {
+                $0.put(granted)
+                $0.put(campaignTerm.rawValue)
+            }
+        case .voteRequest(let last): encoded(message, Kind.voteRequest) { $0.put(last) }
+        case .voteResponse(let granted): encoded(message, Kind.voteResponse) { $0.put(granted) }
+        case .appendEntries(let append):
+            encoded(message, Kind.appendEntries, reserving: append.entries.reduce(64) { $0 + $1.payload.count + 13 }) {
+                $0.put(append)
+            }
+        case .appendAccepted(let match, let round):
+            encoded(message, Kind.appendAccepted) {
+                $0.put(match.rawValue)
+                $0.put(round.rawValue)
+            }
+        case .appendRejected(let previous, let hint, let round):
+            encoded(message, Kind.appendRejected) {
+                $0.put(previous.rawValue)
+                $0.put(hint)
+                $0.put(round.rawValue)
+            }
+        case .termPassed: encoded(message, Kind.termPassed) { _ in }
+        case .readIndexRequest(let ticket): encoded(message, Kind.readIndexRequest) { $0.put(ticket.rawValue) }
+        case .readIndexResponse(let ticket, let index):
+            encoded(message, Kind.readIndexResponse) {
+                $0.put(ticket.rawValue)
+                $0.put(index != nil)
+                if let index { $0.put(index.rawValue) }
+            }
+        }
+    }
+
+    private static func encoded(
+        _ message: RaftMessage,
+        _ kind: UInt8,
+        reserving size: Int = 64,
+        _ body: (inout WireWriter) -> Void
+    ) -> [UInt8] {
+        encoded(kind: kind, reserving: size + 25) { writer in
+            writer.put(message.from.rawValue)
+            writer.put(message.to.rawValue)
+            writer.put(message.term.rawValue)
+            body(&writer)
+        }
+    }
+
+    private static func encoded(kind: UInt8, reserving size: Int, _ body: (inout WireWriter) -> Void) -> [UInt8] {
+        var writer = WireWriter(reserving: size)
+        writer.put(kind)
+        body(&writer)
+        return writer.bytes
+    }
+
+    // MARK: Decoding
+
+    /// Decodes one frame. The memory is only read during the call.
+    package static func decode(_ frame: UnsafeRawBufferPointer) throws(WireError) -> WireMessage {
+        var reader = WireReader(frame)
+        let kind: UInt8 = try reader.take()
+        let message: WireMessage
+        if kind == Kind.proposal {
+            let term = Term(try reader.take())
+            message = .proposal(ForwardedProposal(term: term, payload: try reader.takeBytes()))
+        } else {
+            let from = NodeID(try reader.take())
+            let to = NodeID(try reader.take())
+            let term = Term(try reader.take())
+            message = .raft(RaftMessage(from: from, to: to, term: term, kind: try decode(kind, &reader)))
+        }
+        guard reader.remaining == 0 else { throw .trailingBytes(reader.remaining) }
+        return message
+    }
+
+    private static func decode(_ kind: UInt8, _ reader: inout WireReader) throws(WireError) -> RaftMessage.Kind {
+        switch kind {
+        case Kind.preVoteRequest: return .preVoteRequest(last: try reader.takePosition())
+        case Kind.preVoteResponse:
+            let granted = try reader.takeFlag()
+            return .preVoteResponse(granted: granted, campaignTerm: Term(try reader.take()))
+        case Kind.voteRequest: return .voteRequest(last: try reader.takePosition())
+        case Kind.voteResponse: return .voteResponse(granted: try reader.takeFlag())
+        case Kind.appendEntries: return .appendEntries(try reader.takeAppendEntries())
+        case Kind.appendAccepted:
+            let match = LogIndex(try reader.take())
+            return .appendAccepted(match: match, readRound: ReadRound(try reader.take()))
+        case Kind.appendRejected:
+            let previous = LogIndex(try reader.take())
+            let hint = try reader.takePosition()
+            return .appendRejected(previousIndex: previous, hint: hint, readRound: ReadRound(try reader.take()))
+        case Kind.termPassed: return .termPassed
+        case Kind.readIndexRequest: return .readIndexRequest(ReadTicket(try reader.take()))
+        case Kind.readIndexResponse:
+            let ticket = ReadTicket(try reader.take())
+            let index: LogIndex? = try reader.takeFlag() ? LogIndex(try reader.take()) : nil
+            return .readIndexResponse(ticket, index: index)
+        default: throw .unknownKind(kind)
+        }
+    }
+}

@@ -1,0 +1,95 @@
+// The fields of messages between servers.
+
+import RaftCore
+
+/// Appends fields to a frame.
+struct WireWriter {
+    private(set) var bytes: [UInt8] = []
+
+    init(reserving size: Int) { bytes.reserveCapacity(size) }
+
+    mutating func put<Number: FixedWidthInteger>(_ number: Number) {
+        withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    mutating func put(_ flag: Bool) { bytes.append(flag ? 1 : 0) }
+
+    mutating func put(_ content: [UInt8]) {
+        put(UInt32(content.count))
+        bytes.append(contentsOf: content)
+    }
+
+    mutating func put(_ position: LogPosition) {
+        put(position.index.rawValue)
+        put(position.term.rawValue)
+    }
+
+    mutating func put(_ append: AppendEntries) {
+        put(append.previous)
+        put(append.leaderCommit.rawValue)
+        put(append.readRound.rawValue)
+        put(UInt32(append.entries.count))
+        for entry in append.entries {
+            put(entry.term.rawValue)
+            put(entry.kind.rawValue)
+            put(entry.payload)
+        }
+    }
+}
+
+/// Takes fields from a frame; every length is checked before it is used.
+struct WireReader {
+    private let frame: UnsafeRawBufferPointer
+    private var position = 0
+
+    init(_ frame: UnsafeRawBufferPointer) { self.frame = frame }
+
+    var remaining: Int { frame.count - position }
+
+    mutating func take<Number: FixedWidthInteger>() throws(WireError) -> Number {
+        let size = MemoryLayout<Number>.size
+        guard remaining >= size else { throw .truncated }
+        defer { position += size }
+        return Number(littleEndian: frame.loadUnaligned(fromByteOffset: position, as: Number.self))
+    }
+
+    mutating func takeFlag() throws(WireError) -> Bool {
+        let byte: UInt8 = try take()
+        return byte != 0
+    }
+
+    mutating func takeBytes() throws(WireError) -> [UInt8] {
+        let count: UInt32 = try take()
+        guard remaining >= Int(count) else { throw .truncated }
+        defer { position += Int(count) }
+        return [UInt8](frame[position..<position + Int(count)])
+    }
+
+    mutating func takePosition() throws(WireError) -> LogPosition {
+        let index = LogIndex(try take())
+        return LogPosition(index: index, term: Term(try take()))
+    }
+
+    mutating func takeAppendEntries() throws(WireError) -> AppendEntries {
+        let previous = try takePosition()
+        let leaderCommit = LogIndex(try take())
+        let readRound = ReadRound(try take())
+        let count: UInt32 = try take()
+        // Each entry takes at least this much, so a larger count is a lie.
+        guard Int(count) <= remaining / 13, previous.index.rawValue <= UInt64(Int64.max) - UInt64(count) else {
+            throw .truncated
+        }
+        var entries: [Entry] = []
+        entries.reserveCapacity(Int(count))
+        var last = previous
+        for _ in 0..<count {
+            let term = Term(try take())
+            let code: UInt8 = try take()
+            guard let kind = Entry.Kind(rawValue: code) else { throw .unknownEntryKind(code) }
+            guard term >= last.term else { throw .badEntries }
+            last = LogPosition(index: last.index.next, term: term)
+            entries.append(Entry(term: term, index: last.index, kind: kind, payload: try takeBytes()))
+        }
+        return AppendEntries(previous: previous, entries: entries, leaderCommit: leaderCommit, readRound: readRound)
+    }
+}

@@ -1,0 +1,32 @@
+// The key-value store as a replicated state machine.
+
+import ConclaveRaft
+import Synchronization
+
+/// How many keys there are, for anybody who asks: INFO does not disturb the machine.
+package final class KeyCount: Sendable {
+    private let count = Atomic<Int>(0)
+
+    package init() {}
+
+    package fileprivate(set) var value: Int {
+        get { count.load(ordering: .relaxed) }
+        set { count.store(newValue, ordering: .relaxed) }
+    }
+}
+
+/// Replicates `KeyValueStore`: a command is a `WriteBatch`, a query is a list of reads.
+package struct KeyValueMachine: StateMachine {
+    private var store = KeyValueStore()
+    private let keyCount: KeyCount
+
+    /// - Parameter keyCount: kept up to date with the store.
+    package init(keyCount: KeyCount) { self.keyCount = keyCount }
+
+    package mutating func apply(_ command: ArraySlice<UInt8>, wantsResponse: Bool) throws -> [Reply] {
+        defer { keyCount.value = store.count }
+        return try store.apply(batch: command, wantsReplies: wantsResponse)
+    }
+
+    package func answer(_ query: [KeyValueRead]) -> [Reply] { query.map { store.answer($0) } }
+}
