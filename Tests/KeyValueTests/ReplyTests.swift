@@ -88,7 +88,8 @@ struct RESPReplyParserTests {
         let text =
             "+OK\r\n-ERR no way\r\n-LOADING\r\n:-5\r\n$5\r\nhe\r\no\r\n$-1\r\n*-1\r\n_\r\n#t\r\n,2.5\r\n,inf\r\n"
             + "(123456789012345678901\r\n"
-            + "!8\r\nERR a\r\nb\r\n=6\r\ntxt:hi\r\n*2\r\n*1\r\n:1\r\n%1\r\n+a\r\n~0\r\n>1\r\n+m\r\n|1\r\n+x\r\n:1\r\n*0\r\n"
+            + "!8\r\nERR a\r\nb\r\n=6\r\ntxt:hi\r\n*2\r\n*1\r\n:1\r\n"
+            + "%1\r\n+a\r\n~0\r\n>1\r\n+m\r\n|1\r\n+x\r\n:1\r\n*0\r\n"
         let expected: [Reply] = [
             .ok, .error("ERR", "no way"), .error("LOADING", ""), .integer(-5), .bulk("he\r\no"), .null, .null, .null,
             .boolean(true), .double(2.5), .double(.infinity), .bulk("123456789012345678901"), .error("ERR", "a\r\nb"),

@@ -11,8 +11,8 @@ package struct WriteBatch: Sendable {
     /// How many writes it holds.
     package private(set) var count = 0
 
-    /// - Parameter reservingBytes: how much memory to take at once. For a pipeline the received bytes are a good guess: the
-    ///   encoding is a little shorter.
+    /// - Parameter reservingBytes: how much memory to take at once. For a pipeline the received bytes are a good guess:
+    ///   the encoding is a little shorter.
     package init(reservingBytes: Int = 0) {
         bytes.reserveCapacity(reservingBytes)
     }

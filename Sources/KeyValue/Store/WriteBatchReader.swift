@@ -96,7 +96,8 @@ extension WriteBatchReader {
         return bytes[position]
     }
 
-    /// The length of a list. Each element has at least its length byte, so a count above the bytes that are left is a lie.
+    /// The length of a list. Each element has at least its length byte, so a count above the bytes that are left is a
+    /// lie.
     private mutating func takeCount() throws(WriteBatchError) -> Int {
         let count = try takeNumber()
         guard count <= UInt64(bytes.endIndex - position) else { throw .truncated }
