@@ -157,22 +157,27 @@ extension Loopback {
         }
 
         @Test("without descriptors the listener waits and goes on when there are some again")
-        func exhaustion() async throws {
-            let server = try EchoServer(.dispatch)
-            let first = try RawClient(to: server.address)
-            #expect(Self.echo([1], first) == [1])
-            let waiting = try await Self.withOneDescriptorLeft {
-                let waiting = try Socket.connect(to: server.address)
-                let error: SocketError = await server.events.first {
-                    if case .acceptFailed(let error) = $0 { error } else { nil }
+        func exhaustion() async {
+            // In a process of its own, which alone is without descriptors.
+            await #expect(processExitsWith: .success) {
+                for watcher in Watcher.allCases {
+                    let server = try EchoServer(watcher)
+                    let first = try RawClient(to: server.address)
+                    #expect(Self.echo([1], first) == [1])
+                    let waiting = try await Self.withOneDescriptorLeft {
+                        let waiting = try Socket.connect(to: server.address)
+                        let error: SocketError = await server.events.first {
+                            if case .acceptFailed(let error) = $0 { error } else { nil }
+                        }
+                        #expect(error.isExhaustion)
+                        return waiting
+                    }
+                    #expect(Self.echo([3], RawClient(connecting: waiting)) == [3])
+                    let later = try RawClient(to: server.address)
+                    #expect(Self.echo([2], later) == [2])
+                    await server.stop()
                 }
-                #expect(error.isExhaustion)
-                return waiting
             }
-            #expect(Self.echo([3], RawClient(connecting: waiting)) == [3])
-            let later = try RawClient(to: server.address)
-            #expect(Self.echo([2], later) == [2])
-            await server.stop()
         }
 
         /// Lets the process open one descriptor more and no second one while `body` runs.

@@ -1,4 +1,5 @@
-// The suite of all tests that open sockets. They run one after the other, so that descriptors can be counted.
+// The suite of all tests that open sockets. They run one after the other: a machine with two processors and many tests at once
+// would make them slow, not better. What counts for the whole process, descriptors and memory, runs in a process of its own.
 
 import Foundation
 import Synchronization
