@@ -17,7 +17,7 @@ let package = Package(
         .target(name: "ConclavePlatform"),
 
         .target(name: "Conclave", dependencies: ["ConclavePlatform"]),
-        .target(name: "ConclaveNet", dependencies: ["Conclave"]),
+        .target(name: "ConclaveNet", dependencies: ["Conclave", "ConclavePlatform"]),
         .target(name: "RaftCore"),
         .target(name: "RaftLog", dependencies: ["ConclavePlatform", "RaftCore"]),
         .target(name: "ConclaveRaft", dependencies: ["Conclave", "ConclaveNet", "RaftCore", "RaftLog"]),
@@ -30,7 +30,7 @@ let package = Package(
         .executableTarget(name: "ActorBench", dependencies: ["Conclave"], path: "Demos/ActorBench"),
 
         .testTarget(name: "ConclaveTests", dependencies: ["Conclave"]),
-        .testTarget(name: "ConclaveNetTests", dependencies: ["ConclaveNet"]),
+        .testTarget(name: "ConclaveNetTests", dependencies: ["Conclave", "ConclaveNet"]),
         .testTarget(name: "RaftCoreTests", dependencies: ["RaftCore"]),
         .testTarget(name: "RaftLogTests", dependencies: ["RaftLog"]),
         .testTarget(name: "ConclaveRaftTests", dependencies: ["ConclaveRaft"]),
