@@ -41,10 +41,13 @@ public struct ActorRef<Message>: Sendable {
 }
 
 extension ActorRef: Hashable {
+    /// Whether both name the same actor.
     public static func == (a: Self, b: Self) -> Bool { a.cell === b.cell }
+    /// By identity.
     public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(cell)) }
 }
 
 extension ActorRef: CustomStringConvertible {
+    /// The path.
     public var description: String { path }
 }

@@ -25,7 +25,10 @@ public protocol Behavior: BehaviorRuntime {
 }
 
 extension Behavior {
+    /// Does nothing.
     @inlinable public mutating func started(_ context: borrowing Context<Message>) throws {}
+    /// Does nothing.
     @inlinable public mutating func batchEnded(_ context: borrowing Context<Message>) throws {}
+    /// Does nothing.
     @inlinable public mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<Message>) {}
 }

@@ -25,6 +25,7 @@ public enum ExitReason: Sendable {
 }
 
 extension ExitReason: CustomStringConvertible {
+    /// For people to read.
     public var description: String {
         switch self {
         case .normal: "normal"

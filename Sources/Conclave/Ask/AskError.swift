@@ -17,6 +17,7 @@ public enum AskError: Error, Sendable {
 }
 
 extension AskError: CustomStringConvertible {
+    /// For people to read.
     public var description: String {
         switch self {
         case .timeout: "no answer within the time given"

@@ -46,6 +46,7 @@ enum BatchLimit {
 }
 
 extension Behavior {
+    /// The mailbox loop.
     @inlinable
     public static func runBatch(_ runnable: RunnableCell) -> BatchEnd {
         let cell = runnable.cell
@@ -154,6 +155,7 @@ extension Behavior {
         }
     }
 
+    /// Makes and starts a behaviour in the cell's memory.
     @inlinable
     public static func startIncarnation(_ runnable: RunnableCell) throws {
         let cell = runnable.cell
@@ -168,6 +170,7 @@ extension Behavior {
         }
     }
 
+    /// Ends and destroys the behaviour.
     @inlinable
     public static func endIncarnation(_ runnable: RunnableCell, _ reason: ExitReason) {
         let cell = runnable.cell
@@ -176,13 +179,16 @@ extension Behavior {
         behavior.deinitialize(count: 1)
     }
 
+    /// Destroys the message in place.
     @inlinable
     public static func discardMessage(_ message: UnsafeMutableRawPointer) {
         message.assumingMemoryBound(to: Message.self).deinitialize(count: 1)
     }
 
+    /// The `Message` of the behaviour.
     @inlinable public static var messageType: Any.Type { Message.self }
 
+    /// The layout of the behaviour.
     @inlinable
     public static var behaviorLayout: (size: Int, alignment: Int) {
         (MemoryLayout<Self>.size, MemoryLayout<Self>.alignment)

@@ -7,6 +7,7 @@ public struct RestartIntensity: Hashable, Sendable {
     /// How far back a restart counts.
     public var period: Duration
 
+    /// At most `maximum` restarts within `period`; both bounds as their properties say.
     public init(_ maximum: Int, per period: Duration) {
         precondition(maximum >= 0, "a restart intensity needs a maximum of at least 0")
         precondition(period > .zero, "a restart intensity needs a period above zero")

@@ -43,6 +43,7 @@ public enum SupervisionError: Error {
 }
 
 extension SpawnError: CustomStringConvertible {
+    /// For people to read.
     public var description: String {
         switch self {
         case .nameTaken(let name): "the name \"\(name)\" is taken by a sibling that is alive"

@@ -14,7 +14,9 @@ public struct Supervisor: Behavior {
         self.startChildren = startChildren
     }
 
+    /// Starts the children, in order.
     public mutating func started(_ context: borrowing Context<Never>) throws { try startChildren(context) }
 
+    /// Never called: there is no message.
     public mutating func receive(_ message: consuming Never, _ context: borrowing Context<Never>) {}
 }
