@@ -99,7 +99,8 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
             // queues after its decrement. One of the two sees the other.
             atomicMemoryFence(ordering: .sequentiallyConsistent)
             if awake.load(ordering: .relaxed) == workers.count || searching.load(ordering: .relaxed) > 0 { return }
-            let isFirst = searching.compareExchange(expected: 0, desired: 1, ordering: .sequentiallyConsistent).exchanged
+            let isFirst = searching.compareExchange(expected: 0, desired: 1, ordering: .sequentiallyConsistent)
+                .exchanged
             if !isFirst || wakeWorker() { return }
             searching.subtract(1, ordering: .sequentiallyConsistent)
             // Somebody may have trusted in our search meanwhile.
