@@ -3,30 +3,41 @@
 import RaftCore
 
 /// Who waits for a command or a query. Consensus only carries it; the applier knows its response type.
+///
+/// It is finished exactly once. Where nobody does it, because the actor that held it ended or the message with it in it was
+/// never received, its last reference does: a client must not wait for ever because a server stopped.
 package class Completion: @unchecked Sendable {
-    // SAFETY: subclasses have constants only.
+    // SAFETY: subclasses change only when they are finished or destroyed, by the one actor that holds them at that time;
+    // messages pass them on.
 
-    /// Tells that there is no response. Short, and never blocking; called at most once, and not after a success.
+    /// Tells that there is no response. Short, and never blocking.
     package func fail(_ error: RaftError) { fatalError("Completion.fail is abstract") }
 }
 
-/// Waits for a command of `Machine`.
+/// Waits for a command of `Machine`. Dropped, it fails with `timeout`: the command may be in the log.
 package final class CommandCompletion<Machine: StateMachine>: Completion, @unchecked Sendable {
-    // SAFETY: constant.
-    private let finish: @Sendable (Result<Machine.Response, RaftError>) -> Void
+    // SAFETY: see `Completion`. Nil once finished.
+    private var finish: (@Sendable (Result<Machine.Response, RaftError>) -> Void)?
 
     package init(_ finish: @escaping @Sendable (Result<Machine.Response, RaftError>) -> Void) { self.finish = finish }
 
-    package override func fail(_ error: RaftError) { finish(.failure(error)) }
+    deinit { finish?(.failure(.timeout)) }
 
-    func succeed(_ response: Machine.Response) { finish(.success(response)) }
+    package override func fail(_ error: RaftError) { end(.failure(error)) }
+
+    func succeed(_ response: Machine.Response) { end(.success(response)) }
+
+    private func end(_ result: Result<Machine.Response, RaftError>) {
+        guard let finish = finish.take() else { preconditionFailure("a command was finished twice") }
+        finish(result)
+    }
 }
 
-/// Waits for a query of `Machine`.
+/// Waits for a query of `Machine`. Dropped, it fails with `noLeader`: a query may always be tried again.
 package final class QueryCompletion<Machine: StateMachine>: Completion, @unchecked Sendable {
-    // SAFETY: constant.
+    // SAFETY: `query` is constant; for `finish` see `Completion`. Nil once finished.
     private let query: Machine.Query
-    private let finish: @Sendable (Result<Machine.Response, RaftError>) -> Void
+    private var finish: (@Sendable (Result<Machine.Response, RaftError>) -> Void)?
 
     package init(
         _ query: Machine.Query,
@@ -36,7 +47,14 @@ package final class QueryCompletion<Machine: StateMachine>: Completion, @uncheck
         self.finish = finish
     }
 
-    package override func fail(_ error: RaftError) { finish(.failure(error)) }
+    deinit { finish?(.failure(.noLeader)) }
 
-    func answer(from machine: Machine) { finish(.success(machine.answer(query))) }
+    package override func fail(_ error: RaftError) { end(.failure(error)) }
+
+    func answer(from machine: Machine) { end(.success(machine.answer(query))) }
+
+    private func end(_ result: Result<Machine.Response, RaftError>) {
+        guard let finish = finish.take() else { preconditionFailure("a query was finished twice") }
+        finish(result)
+    }
 }

@@ -14,7 +14,7 @@ struct PendingProposals<Completion> {
         var completion: Completion
         /// The term it was proposed in; nil while it waits for a leader.
         var term: Term?
-        /// When its client stops waiting, in ticks.
+        /// When its client stops waiting, in ticks. Invariant: no earlier than that of the proposal before.
         var deadline: UInt64
     }
 
@@ -25,21 +25,28 @@ struct PendingProposals<Completion> {
     private var head = 0
     /// Commands that are not done.
     private(set) var count = 0
+    /// The payloads of those.
+    private(set) var payloadBytes = 0
     /// The highest term of a committed entry.
     private var committedTerm = Term.zero
+
+    /// How many proposals take up memory, those done among them.
+    var slotCount: Int { slots.count }
 
     /// The number of the next proposal.
     var nextSequence: UInt64 { firstSequence + UInt64(slots.count) }
 
     mutating func add(_ proposal: Proposal) {
+        assert((slots.last ?? nil).map { $0.deadline <= proposal.deadline } ?? true, "deadlines must not go back")
         slots.append(proposal)
         count += 1
+        payloadBytes += proposal.payload.count
     }
 
     /// A committed entry of ours. Nil if its client has stopped waiting.
     mutating func complete(_ sequence: UInt64) -> Completion? {
         guard let slot = slot(sequence), let proposal = slots[slot] else { return nil }
-        release(slot)
+        release(slot, proposal)
         return proposal.completion
     }
 
@@ -60,13 +67,14 @@ struct PendingProposals<Completion> {
         if let slot = slot(sequence) { slots[slot]?.term = term }
     }
 
-    /// Takes out the commands whose clients have waited long enough; `isDone` is true if the command may have been carried out.
+    /// Takes out the commands whose clients have waited long enough; `mayBeDone` is true if the command
+    /// may have been carried out.
     mutating func expire(at now: UInt64) -> [(completion: Completion, mayBeDone: Bool)] {
         var expired: [(Completion, Bool)] = []
-        for slot in head..<slots.count {
-            guard let proposal = slots[slot], proposal.deadline <= now else { continue }
+        // The oldest come first; releasing moves the head to the next one.
+        while head < slots.count, let proposal = slots[head], proposal.deadline <= now {
             expired.append((proposal.completion, proposal.term != nil))
-            release(slot)
+            release(head, proposal)
         }
         return expired
     }
@@ -82,9 +90,10 @@ struct PendingProposals<Completion> {
         return Int(sequence - firstSequence)
     }
 
-    private mutating func release(_ slot: Int) {
+    private mutating func release(_ slot: Int, _ proposal: Proposal) {
         slots[slot] = nil
         count -= 1
+        payloadBytes -= proposal.payload.count
         while head < slots.count, slots[head] == nil { head += 1 }
         // Dropping the front costs as much as what stays: rarely enough to be cheap on average.
         if head > 1024, head * 2 > slots.count {

@@ -6,6 +6,8 @@ package enum RaftError: Error, Hashable, Sendable {
     case noLeader
     /// Definitely not done: too much is waiting already. Trying again later is safe.
     case overloaded
+    /// Definitely not done: the command is longer than a log entry may be. Trying again is useless.
+    case tooLarge
     /// Unknown: the command may still be carried out, or have been.
     case timeout
 }

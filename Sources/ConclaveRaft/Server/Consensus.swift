@@ -2,6 +2,7 @@
 
 import Conclave
 package import RaftCore
+import RaftLog
 
 /// What the consensus actor is told.
 enum ConsensusMessage: Sendable {
@@ -30,6 +31,12 @@ package struct ConsensusOptions: Sendable {
     package var requestTimeout = Duration.seconds(5)
     /// Commands of this server's clients that wait; one more is refused.
     package var pendingProposals = 65_536
+    /// Bytes of those commands; at least one always fits.
+    package var pendingBytes = 256 << 20
+    /// Queries of this server's clients that wait for a read index; one more fails.
+    package var pendingReads = 65_536
+    /// Entries of a leader that are not committed; more are refused. Reached when a quorum answers but cannot write.
+    package var uncommittedEntries = 262_144
 
     package init() {}
 }
@@ -53,10 +60,18 @@ struct Consensus: Behavior {
     private var proposals = PendingProposals<Completion>()
     /// Queries that arrived in this batch: one read of the core serves them all.
     private var newReads: [Completion] = []
-    private var reads: [ReadID: [Completion]] = [:]
+    /// Those that wait for a read index, in ascending order of id and so of deadline.
+    private var reads: [WaitingReads] = []
+    private var waitingReadCount = 0
     private var lastRead: UInt64 = 0
     /// Writes handed to the log writer that are not durable yet.
     private var openWrites = 0
+
+    private struct WaitingReads {
+        let id: ReadID
+        let completions: [Completion]
+        let deadline: UInt64
+    }
 
     init(
         core: RaftCore,
@@ -87,7 +102,7 @@ struct Consensus: Behavior {
         case .peer(let message): core.step(message)
         case .forwarded(let proposal, let peer): accept(proposal, from: peer)
         case .propose(let command, let completion): propose(command, completion)
-        case .read(let completion): newReads.append(completion)
+        case .read(let completion): read(completion)
         case .persisted(let ticket, let writes):
             openWrites -= writes
             if let ticket { core.persisted(ticket) }
@@ -103,7 +118,7 @@ struct Consensus: Behavior {
 
     mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<ConsensusMessage>) {
         for completion in newReads { completion.fail(.noLeader) }
-        for completions in reads.values { for completion in completions { completion.fail(.noLeader) } }
+        for waiting in reads { fail(waiting) }
         for (completion, mayBeDone) in proposals.expire(at: .max) { completion.fail(mayBeDone ? .timeout : .noLeader) }
     }
 
@@ -111,6 +126,7 @@ struct Consensus: Behavior {
         now += 1
         core.tick()
         for (completion, mayBeDone) in proposals.expire(at: now) { completion.fail(mayBeDone ? .timeout : .noLeader) }
+        expireReads()
         if now % 50 == 0 { applier.send(.expireReads(now: now)) }
         publishStatus()
     }
@@ -121,7 +137,12 @@ struct Consensus: Behavior {
 
     private mutating func propose(_ command: [UInt8], _ completion: Completion) {
         guard core.leader != nil else { return completion.fail(.noLeader) }
-        guard proposals.count < options.pendingProposals else { return completion.fail(.overloaded) }
+        guard command.count <= WriteAheadLog.maximumPayloadBytes - ProposalID.sizeBytes else {
+            return completion.fail(.tooLarge)
+        }
+        guard proposals.count < options.pendingProposals, !hasTooMuchUncommitted,
+            proposals.count == 0 || proposals.payloadBytes + command.count <= options.pendingBytes
+        else { return completion.fail(.overloaded) }
         let sequence = proposals.nextSequence
         let payload = ProposalID(process: process, sequence: sequence).payload(command)
         proposals.add(.init(payload: payload, completion: completion, term: nil, deadline: deadline))
@@ -141,18 +162,48 @@ struct Consensus: Behavior {
     }
 
     private mutating func accept(_ proposal: ForwardedProposal, from peer: NodeID) {
-        guard core.role == .leader, proposal.term == core.term else { return }
+        guard core.role == .leader, proposal.term == core.term, !hasTooMuchUncommitted else { return }
         if case .appended(let index, _) = core.propose(proposal.payload) { core.awaitCommit(of: index, for: peer) }
+    }
+
+    private var hasTooMuchUncommitted: Bool {
+        core.role == .leader && core.lastIndex - core.commitIndex >= options.uncommittedEntries
     }
 
     // MARK: Queries
 
+    private mutating func read(_ completion: Completion) {
+        guard waitingReadCount < options.pendingReads else { return completion.fail(.overloaded) }
+        waitingReadCount += 1
+        newReads.append(completion)
+    }
+
     private mutating func startRead() {
         lastRead += 1
         let id = ReadID(lastRead)
-        reads[id] = newReads
+        reads.append(WaitingReads(id: id, completions: newReads, deadline: deadline))
         newReads = []
         core.read(id)
+    }
+
+    /// The queries of `id`, unless their time has passed.
+    private mutating func takeReads(_ id: ReadID) -> WaitingReads? {
+        guard let place = reads.firstIndex(where: { $0.id == id }) else { return nil }
+        waitingReadCount -= reads[place].completions.count
+        return reads.remove(at: place)
+    }
+
+    /// A leader that hears a quorum, but cannot commit the first entry of its term, answers no read and fails none.
+    private mutating func expireReads() {
+        while let oldest = reads.first, oldest.deadline <= now {
+            reads.removeFirst()
+            waitingReadCount -= oldest.completions.count
+            fail(oldest)
+        }
+    }
+
+    private func fail(_ reads: WaitingReads) {
+        for completion in reads.completions { completion.fail(.noLeader) }
     }
 
     // MARK: Obligations
@@ -162,12 +213,10 @@ struct Consensus: Behavior {
         write(output, myself)
         if !output.committed.isEmpty { apply(output.committed) }
         for read in output.readsReady {
-            guard let completions = reads.removeValue(forKey: read.id) else { continue }
-            applier.send(.read(completions, at: read.index, deadline: deadline))
+            guard let waiting = takeReads(read.id) else { continue }
+            applier.send(.read(waiting.completions, at: read.index, deadline: waiting.deadline))
         }
-        for id in output.readsFailed {
-            for completion in reads.removeValue(forKey: id) ?? [] { completion.fail(.noLeader) }
-        }
+        for id in output.readsFailed { if let waiting = takeReads(id) { fail(waiting) } }
         for event in output.events { announce(event) }
     }
 

@@ -24,6 +24,10 @@ package enum WireError: Error, Hashable, Sendable {
     case unknownEntryKind(UInt8)
     /// Entries of an AppendEntries are not consecutive, or not in the order of their terms.
     case badEntries
+    /// An index or a term beyond any that a server can reach; taken at its word it would overflow.
+    case numberOutOfRange(UInt64)
+    /// A log entry of so many bytes cannot be written.
+    case payloadTooLarge(Int)
 }
 
 /// The encoding, little endian: kind (1), from (8), to (8), term (8), then the fields of the kind in their order. An optional
@@ -120,12 +124,12 @@ package enum WireCodec {
         let kind: UInt8 = try reader.take()
         let message: WireMessage
         if kind == Kind.proposal {
-            let term = Term(try reader.take())
-            message = .proposal(ForwardedProposal(term: term, payload: try reader.takeBytes()))
+            let term = try reader.takeTerm()
+            message = .proposal(ForwardedProposal(term: term, payload: try reader.takePayload()))
         } else {
             let from = NodeID(try reader.take())
             let to = NodeID(try reader.take())
-            let term = Term(try reader.take())
+            let term = try reader.takeTerm()
             message = .raft(RaftMessage(from: from, to: to, term: term, kind: try decode(kind, &reader)))
         }
         guard reader.remaining == 0 else { throw .trailingBytes(reader.remaining) }
@@ -137,22 +141,22 @@ package enum WireCodec {
         case Kind.preVoteRequest: return .preVoteRequest(last: try reader.takePosition())
         case Kind.preVoteResponse:
             let granted = try reader.takeFlag()
-            return .preVoteResponse(granted: granted, campaignTerm: Term(try reader.take()))
+            return .preVoteResponse(granted: granted, campaignTerm: try reader.takeTerm())
         case Kind.voteRequest: return .voteRequest(last: try reader.takePosition())
         case Kind.voteResponse: return .voteResponse(granted: try reader.takeFlag())
         case Kind.appendEntries: return .appendEntries(try reader.takeAppendEntries())
         case Kind.appendAccepted:
-            let match = LogIndex(try reader.take())
+            let match = try reader.takeIndex()
             return .appendAccepted(match: match, readRound: ReadRound(try reader.take()))
         case Kind.appendRejected:
-            let previous = LogIndex(try reader.take())
+            let previous = try reader.takeIndex()
             let hint = try reader.takePosition()
             return .appendRejected(previousIndex: previous, hint: hint, readRound: ReadRound(try reader.take()))
         case Kind.termPassed: return .termPassed
         case Kind.readIndexRequest: return .readIndexRequest(ReadTicket(try reader.take()))
         case Kind.readIndexResponse:
             let ticket = ReadTicket(try reader.take())
-            let index: LogIndex? = try reader.takeFlag() ? LogIndex(try reader.take()) : nil
+            let index: LogIndex? = try reader.takeFlag() ? reader.takeIndex() : nil
             return .readIndexResponse(ticket, index: index)
         default: throw .unknownKind(kind)
         }

@@ -1,6 +1,7 @@
 // The fields of messages between servers.
 
 import RaftCore
+import RaftLog
 
 /// Appends fields to a frame.
 struct WireWriter {
@@ -58,37 +59,51 @@ struct WireReader {
         return byte != 0
     }
 
-    mutating func takeBytes() throws(WireError) -> [UInt8] {
+    /// Terms and indexes are counted up from zero one by one: what is beyond 63 bits is not a number of ours.
+    private mutating func takeNumber() throws(WireError) -> UInt64 {
+        let number: UInt64 = try take()
+        guard number < UInt64(Int64.max) else { throw .numberOutOfRange(number) }
+        return number
+    }
+
+    mutating func takeTerm() throws(WireError) -> Term { Term(try takeNumber()) }
+
+    mutating func takeIndex() throws(WireError) -> LogIndex { LogIndex(try takeNumber()) }
+
+    /// The payload of a log entry.
+    mutating func takePayload() throws(WireError) -> [UInt8] {
         let count: UInt32 = try take()
         guard remaining >= Int(count) else { throw .truncated }
+        guard Int(count) <= WriteAheadLog.maximumPayloadBytes else { throw .payloadTooLarge(Int(count)) }
         defer { position += Int(count) }
         return [UInt8](frame[position..<position + Int(count)])
     }
 
     mutating func takePosition() throws(WireError) -> LogPosition {
-        let index = LogIndex(try take())
-        return LogPosition(index: index, term: Term(try take()))
+        let index = try takeIndex()
+        return LogPosition(index: index, term: try takeTerm())
     }
 
     mutating func takeAppendEntries() throws(WireError) -> AppendEntries {
         let previous = try takePosition()
-        let leaderCommit = LogIndex(try take())
+        let leaderCommit = try takeIndex()
         let readRound = ReadRound(try take())
         let count: UInt32 = try take()
         // Each entry takes at least this much, so a larger count is a lie.
-        guard Int(count) <= remaining / 13, previous.index.rawValue <= UInt64(Int64.max) - UInt64(count) else {
-            throw .truncated
+        guard Int(count) <= remaining / 13 else { throw .truncated }
+        guard previous.index.rawValue < UInt64(Int64.max) - UInt64(count) else {
+            throw .numberOutOfRange(previous.index.rawValue)
         }
         var entries: [Entry] = []
         entries.reserveCapacity(Int(count))
         var last = previous
         for _ in 0..<count {
-            let term = Term(try take())
+            let term = try takeTerm()
             let code: UInt8 = try take()
             guard let kind = Entry.Kind(rawValue: code) else { throw .unknownEntryKind(code) }
             guard term >= last.term else { throw .badEntries }
             last = LogPosition(index: last.index.next, term: term)
-            entries.append(Entry(term: term, index: last.index, kind: kind, payload: try takeBytes()))
+            entries.append(Entry(term: term, index: last.index, kind: kind, payload: try takePayload()))
         }
         return AppendEntries(previous: previous, entries: entries, leaderCommit: leaderCommit, readRound: readRound)
     }

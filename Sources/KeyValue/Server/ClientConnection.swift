@@ -196,6 +196,7 @@ extension RaftError {
         switch self {
         case .noLeader: .error("CLUSTERDOWN", "No raft leader")
         case .overloaded: .error("BUSY", "Too many commands wait for the cluster, try again later")
+        case .tooLarge: .error("ERR", "The command is longer than an entry of the replicated log may be")
         case .timeout:
             .error("TIMEOUT", "No answer from the cluster in time: the command may or may not be carried out")
         }

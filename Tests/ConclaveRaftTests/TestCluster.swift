@@ -1,0 +1,189 @@
+import Conclave
+import ConclaveNet
+import RaftCore
+import RaftLog
+import Synchronization
+
+@testable import ConclaveRaft
+
+/// Counts how often each number was applied.
+struct CountingMachine: StateMachine {
+    private(set) var counts: [UInt8: Int] = [:]
+
+    mutating func apply(_ command: ArraySlice<UInt8>, wantsResponse: Bool) throws -> Int {
+        guard let number = command.first else { throw CountingError.emptyCommand }
+        counts[number, default: 0] += 1
+        return counts[number, default: 0]
+    }
+
+    func answer(_ query: UInt8) -> Int { counts[query, default: 0] }
+
+    enum CountingError: Error { case emptyCommand }
+}
+
+/// Facts that tests wait for. A condition is looked at again after each of them.
+final class EventBoard: Sendable {
+    struct Facts: Sendable {
+        var leaders: [NodeID: NodeID] = [:]
+        var roles: [NodeID: RaftRole] = [:]
+        var failures: [NodeID: Int] = [:]
+    }
+
+    private struct State {
+        var facts = Facts()
+        var waiting: [(condition: @Sendable (Facts) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
+    }
+
+    private let state = Mutex(State())
+
+    func change(_ body: (inout Facts) -> Void) {
+        let ready = state.withLock { state in
+            body(&state.facts)
+            let facts = state.facts
+            let ready = state.waiting.filter { $0.condition(facts) }.map(\.continuation)
+            state.waiting.removeAll { $0.condition(facts) }
+            return ready
+        }
+        for continuation in ready { continuation.resume() }
+    }
+
+    var facts: Facts { state.withLock { $0.facts } }
+
+    func wait(until condition: @escaping @Sendable (Facts) -> Bool) async {
+        await withCheckedContinuation { continuation in
+            let isTrue = state.withLock { state in
+                if condition(state.facts) { return true }
+                state.waiting.append((condition, continuation))
+                return false
+            }
+            if isTrue { continuation.resume() }
+        }
+    }
+}
+
+/// Servers that talk through a `TestNetwork` and write to a `MemoryDisk` each, every one in an actor system of its own.
+final class TestCluster: Sendable {
+    struct Node: Sendable {
+        let system: ActorSystem
+        let server: RaftServer<CountingMachine>
+    }
+
+    let network = TestNetwork()
+    let board = EventBoard()
+    let ids: [NodeID]
+    let disks: [NodeID: MemoryDisk]
+    private let options: ConsensusOptions
+    private let nodes = Mutex<[NodeID: Node]>([:])
+
+    init(_ count: Int, requestTimeout: Duration = .seconds(20), _ change: (inout ConsensusOptions) -> Void = { _ in })
+        throws
+    {
+        ids = (1...count).map { NodeID(UInt64($0)) }
+        disks = Dictionary(uniqueKeysWithValues: ids.map { ($0, MemoryDisk(location: "disk of \($0)")) })
+        var options = ConsensusOptions()
+        options.tick = .milliseconds(5)
+        options.requestTimeout = requestTimeout
+        change(&options)
+        self.options = options
+        for id in ids { try start(id) }
+    }
+
+    func start(_ id: NodeID) throws {
+        guard let disk = disks[id] else { preconditionFailure("no server \(id)") }
+        var logOptions = WriteAheadLog.Options()
+        logOptions.segmentSizeBytes = 1 << 20
+        logOptions.zeroAheadBytes = 0
+        let identity = LogIdentity(cluster: RaftLog.ClusterID(high: 1, low: 2), node: id, incarnation: 3)
+        let (log, recovered) = try WriteAheadLog.open(
+            disk: disk,
+            identity: identity,
+            ifMissing: .create,
+            options: logOptions
+        )
+        var configuration = RaftServerConfiguration(
+            id: id,
+            voters: ids,
+            seed: UInt64.random(in: .min ... .max),
+            process: UInt64.random(in: .min ... .max)
+        )
+        configuration.options = options
+        let board = board
+        configuration.onEvent = { event in
+            board.change { facts in
+                switch event {
+                case .leaderChanged(let leader, _): facts.leaders[id] = leader
+                case .roleChanged(let role, _): facts.roles[id] = role
+                }
+            }
+        }
+        let system = ActorSystem("\(id)", workers: 2)
+        let server = try RaftServer(
+            configuration,
+            machine: CountingMachine(),
+            log: log,
+            recovered: recovered,
+            transport: network.transport(of: id),
+            in: system,
+            onFailure: { _ in board.change { $0.failures[id, default: 0] += 1 } }
+        )
+        nodes.withLock { $0[id] = Node(system: system, server: server) }
+    }
+
+    func stop(_ id: NodeID) async {
+        guard let node = nodes.withLock({ $0.removeValue(forKey: id) }) else { return }
+        await node.system.shutdown()
+        board.change {
+            $0.leaders[id] = nil
+            $0.roles[id] = nil
+        }
+    }
+
+    func shutdown() async { for id in ids { await stop(id) } }
+
+    func server(_ id: NodeID) -> RaftServer<CountingMachine> {
+        guard let node = nodes.withLock({ $0[id] }) else { preconditionFailure("\(id) is not running") }
+        return node.server
+    }
+
+    /// Waits until all of `ids` follow one of them.
+    func leader(among ids: [NodeID]? = nil) async -> NodeID {
+        let ids = ids ?? self.ids
+        await board.wait { Self.leader($0, ids) != nil }
+        guard let leader = Self.leader(board.facts, ids) else { return await self.leader(among: ids) }
+        return leader
+    }
+
+    private static func leader(_ facts: EventBoard.Facts, _ ids: [NodeID]) -> NodeID? {
+        guard let leader = facts.leaders[ids[0]], ids.contains(leader), facts.roles[leader] == .leader else {
+            return nil
+        }
+        return ids.allSatisfy { facts.leaders[$0] == leader } ? leader : nil
+    }
+
+    func propose(_ number: UInt8, on id: NodeID) async -> Result<Int, RaftError> {
+        await propose([number], on: id)
+    }
+
+    func propose(_ command: [UInt8], on id: NodeID) async -> Result<Int, RaftError> {
+        let server = server(id)
+        return await withCheckedContinuation { continuation in
+            server.propose(command, CommandCompletion { continuation.resume(returning: $0) })
+        }
+    }
+
+    func read(_ number: UInt8, on id: NodeID) async -> Result<Int, RaftError> {
+        let server = server(id)
+        return await withCheckedContinuation { continuation in
+            server.read(QueryCompletion(number) { continuation.resume(returning: $0) })
+        }
+    }
+
+    /// Tries again for as long as the answer is that nothing was done.
+    func insist(_ attempt: @Sendable () async -> Result<Int, RaftError>) async -> Result<Int, RaftError> {
+        while true {
+            let result = await attempt()
+            guard result == .failure(.noLeader) else { return result }
+            await Task.yield()
+        }
+    }
+}
