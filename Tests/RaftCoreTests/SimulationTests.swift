@@ -1,0 +1,78 @@
+import Foundation
+import Testing
+
+@testable import RaftCore
+
+/// Histories with lost, repeated and reordered messages, partitions, slow clocks, crashes that lose unsynced writes.
+///
+/// `RAFT_SEEDS=5000 swift test --filter RaftCoreTests.SimulationTests` runs more of them; `RAFT_SEED=17 …` replays one.
+@Suite struct SimulationTests {
+    static let steps = 2500
+
+    static var seeds: Range<UInt64> {
+        let environment = ProcessInfo.processInfo.environment
+        if let one = environment["RAFT_SEED"].flatMap(UInt64.init) { return one..<one + 1 }
+        return 1..<1 + (environment["RAFT_SEEDS"].flatMap(UInt64.init) ?? 60)
+    }
+
+    static func replay(_ seed: UInt64) -> Comment {
+        "seed \(seed); replay: RAFT_SEED=\(seed) swift test --filter RaftCoreTests.SimulationTests"
+    }
+
+    @Test("any history of faults is safe, and peace brings a leader, a commit and answers", arguments: [1, 2, 3, 4, 5])
+    func survivesFaults(servers: Int) throws {
+        var elections = 0
+        var commits = 0
+        var reads = 0
+        for seed in Self.seeds {
+            var simulation = Simulation(seed: seed, servers: servers)
+            do {
+                try simulation.runFaults(steps: Self.steps)
+                let ticks = try simulation.runPeace()
+                #expect(ticks != nil, Self.replay(seed))
+            } catch {
+                Issue.record(error, Self.replay(seed))
+            }
+            elections += simulation.world.checker.elections
+            commits += simulation.world.checker.committed.count
+            reads += simulation.world.checker.readsAnswered
+        }
+        // A simulation in which nothing happens proves nothing.
+        let histories = Self.seeds.count
+        #expect(elections >= histories && commits >= 10 * histories && reads >= histories)
+        print("\(servers) servers, \(histories) histories: \(elections) elections, \(commits) commits, \(reads) reads")
+    }
+
+    @Test(
+        "the checker catches a planted bug",
+        arguments: PlantedBug.allCases.filter { $0 != .asksForVotesBeforeDisk }
+    )
+    func catches(bug: PlantedBug) {
+        for seed in 1...UInt64(300) {
+            for servers in [3, 5] {
+                var simulation = Simulation(seed: seed, servers: servers, bug: bug)
+                do {
+                    try simulation.runFaults(steps: Self.steps)
+                    _ = try simulation.runPeace()
+                } catch {
+                    return print("\(bug.rawValue): seed \(seed), \(servers) servers: \(error)")
+                }
+            }
+        }
+        Issue.record("\(bug.rawValue) was not caught")
+    }
+
+    @Test("the same seed gives the same history")
+    func deterministic() throws {
+        var first = Simulation(seed: 7, servers: 5)
+        var second = Simulation(seed: 7, servers: 5)
+        try first.runFaults(steps: Self.steps)
+        try second.runFaults(steps: Self.steps)
+        #expect(first.world.network == second.world.network)
+        #expect(first.world.checker.committed == second.world.checker.committed)
+        for id in first.world.ids {
+            #expect(first.world[id].disk == second.world[id].disk)
+            #expect(first.world[id].unsynced == second.world[id].unsynced)
+        }
+    }
+}
