@@ -5,7 +5,7 @@
 enum PlantedBug: String, CaseIterable, Sendable {
     /// Votes and acknowledgements leave before they are durable (rule P8).
     case promisesBeforeDisk
-    /// A candidate asks for votes before its own log and term are durable. Takes a script: see `PersistenceTests`.
+    /// A candidate asks for votes before its own log and term are durable. Takes a script: see `PersistenceRuleTests`.
     case asksForVotesBeforeDisk
     /// A restart remembers the term but not the vote (rule P8).
     case forgetsVote

@@ -131,7 +131,11 @@ struct Simulation {
 
     private mutating func proposeSome(at id: NodeID) throws(Violation) {
         let payloads = (0...below(4)).map { _ in Array(repeating: UInt8(below(256)), count: below(20)) }
-        try world.act(id) { core in for payload in payloads { _ = core.propose(payload) } }
+        let waiting = anyone()
+        try world.act(id) { core in
+            for payload in payloads { _ = core.propose(payload) }
+            core.awaitCommit(of: core.lastIndex, for: waiting)
+        }
     }
 
     /// One dead server restarts; then, as likely as not, all links and clocks are well again.

@@ -2,7 +2,7 @@ import Testing
 
 @testable import RaftCore
 
-@Suite struct ElectionTests {
+@Suite struct ElectionRuleTests {
     @Test("a lone voter elects itself, commits on its own disk's word, and reads")
     func loneVoter() throws {
         var core = RaftCore.lone(voters: 1)

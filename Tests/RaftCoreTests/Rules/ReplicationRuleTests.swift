@@ -2,7 +2,7 @@ import Testing
 
 @testable import RaftCore
 
-@Suite struct ReplicationTests {
+@Suite struct ReplicationRuleTests {
     @Test("P1: an entry of an earlier term is not committed by counting (Raft, figure 8)")
     func figure8() throws {
         var world = World(servers: 5, limits: RaftLimits(entriesPerMessage: 1))

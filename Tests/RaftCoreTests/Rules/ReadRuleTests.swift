@@ -2,7 +2,7 @@ import Testing
 
 @testable import RaftCore
 
-@Suite struct ReadTests {
+@Suite struct ReadRuleTests {
     /// A leader that has committed its no-op and handed everything over.
     private func settledLeader() -> RaftCore {
         var core = RaftCore.lone()

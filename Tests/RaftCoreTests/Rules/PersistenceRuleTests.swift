@@ -2,7 +2,7 @@ import Testing
 
 @testable import RaftCore
 
-@Suite struct PersistenceTests {
+@Suite struct PersistenceRuleTests {
     @Test("P8: a vote is written, and sent only after that")
     func voteWaits() {
         var core = RaftCore.lone()

@@ -2,7 +2,7 @@ import Testing
 
 @testable import RaftCore
 
-@Suite struct QuorumMathTests {
+@Suite struct QuorumRuleTests {
     /// The greatest value that more than half have reached, as one would write it on a blackboard.
     private func naive(_ values: [UInt64]) -> UInt64 {
         values.filter { candidate in values.filter { $0 >= candidate }.count * 2 > values.count }.max() ?? 0
