@@ -5,6 +5,12 @@ import Foundation
 import Synchronization
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 @Suite("Loopback", .serialized, .timeLimit(.minutes(2)))
 enum Loopback {}
 
@@ -16,6 +22,19 @@ func openDescriptors() throws -> Int {
         let folder = "/dev/fd"
     #endif
     return try FileManager.default.contentsOfDirectory(atPath: folder).count
+}
+
+/// Whether no more descriptors than `count` are open, now or within ten seconds.
+///
+/// Closing has no event to wait for: the last reference to a socket goes after its client has seen the end, and Dispatch closes
+/// what it keeps for a cancelled source or timer on its own manager thread. A leak never comes back.
+func descriptorsReturn(to count: Int) throws -> Bool {
+    let deadline = ContinuousClock.now + .seconds(10)
+    while try openDescriptors() > count {
+        if ContinuousClock.now > deadline { return false }
+        sched_yield()
+    }
+    return true
 }
 
 /// Counts tokens that have not been released yet.

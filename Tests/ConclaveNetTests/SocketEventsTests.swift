@@ -212,8 +212,7 @@ extension Loopback {
             }
             events.stop()
             await alive.waitForNone()
-            let after = try openDescriptors()
-            #expect(after == before)
+            #expect(try descriptorsReturn(to: before))
         }
     }
 }

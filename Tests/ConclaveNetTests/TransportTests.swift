@@ -170,8 +170,7 @@ extension Loopback {
                     await a.stop()
                     await b.stop()
                 }
-                let after = try openDescriptors()
-                #expect(after == before)
+                #expect(try descriptorsReturn(to: before))
             }
         }
     }
