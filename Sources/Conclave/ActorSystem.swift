@@ -12,13 +12,15 @@ internal import Synchronization
 ///
 /// A system lives until `shutdown`, also when nobody refers to it.
 public final class ActorSystem: @unchecked Sendable {
-    // SAFETY: `root` is set once in the initialiser; everything else is constant, atomic or under a mutex.
+    // SAFETY: `liveRoot` is only touched under `rootLock`; everything else is constant, atomic or under a mutex.
 
     /// For people to read.
     public let name: String
     @usableFromInline let timers: TimerService
     package let scheduler: any Scheduler
-    private var root: ActorCell!
+    private let rootLock = SpinLock()
+    /// Nil once the root has ended: actors refer to their system, so that this reference is what keeps an idle system alive.
+    private var liveRoot: ActorCell?
     let cellCount = Atomic<Int>(0)
     private let subscribers = Mutex<[@Sendable (SystemEvent) -> Void]>([])
     /// Spares the event its making while nobody listens.
@@ -54,7 +56,7 @@ public final class ActorSystem: @unchecked Sendable {
         self.scheduler = scheduler
         timers = TimerService(source: time)
         let options = SpawnOptions(intensity: restartIntensity)
-        root = ActorCell(
+        let root = ActorCell(
             runtime: Supervisor.self,
             system: self,
             parent: nil,
@@ -62,6 +64,7 @@ public final class ActorSystem: @unchecked Sendable {
             factory: BehaviorFactory { Supervisor { _ in } }
         )
         _ = root.children
+        liveRoot = root
         do { try root.startFirst() } catch { preconditionFailure("the root of a system failed to start: \(error)") }
     }
 
@@ -88,6 +91,7 @@ public final class ActorSystem: @unchecked Sendable {
             runsOn: threads,
             intensity: restartIntensity
         )
+        guard let root else { throw SpawnError.parentStopping }
         return try ActorCell.spawn(under: root, options, make)
     }
 
@@ -95,15 +99,26 @@ public final class ActorSystem: @unchecked Sendable {
     ///
     /// Also returns when the system has been shut down before.
     public func shutdown() async {
-        let root = ActorRef<Never>(root)
-        root.stop()
-        _ = await root.terminated()
+        root?.header.post(.stop)
+        _ = await terminated()
         timers.shutdown()
         await scheduler.shutdown()
     }
 
     /// Waits until the system has ended: by `shutdown`, or because actors failed more often than its restart intensity allows.
-    public func terminated() async -> ExitReason { await ActorRef<Never>(root).terminated() }
+    public func terminated() async -> ExitReason {
+        guard let root else { return .noProcess }
+        return await ActorRef<Never>(root).terminated()
+    }
+
+    private var root: ActorCell? { rootLock.withLock { liveRoot } }
+
+    /// The root has had its last drain.
+    func rootIsGone() {
+        rootLock.lock()
+        defer { rootLock.unlock() }
+        liveRoot = nil  // not the last reference: the caller holds one
+    }
 
     // MARK: Events
 

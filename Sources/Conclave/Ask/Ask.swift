@@ -15,10 +15,11 @@ extension ActorRef {
         _ request: (Reply<Value>) -> sending Message
     ) async throws -> sending Value {
         let answer = AwaitedAnswer<Value>(timers: cell.system.timers)
+        // Before anybody else can settle the answer: whoever does takes the timer back.
+        answer.startTimer(timeout)
         let moved = try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
                 guard answer.await(continuation) else { return }
-                answer.startTimer(timeout)
                 send(request(Reply(answer)))
             }
         } onCancel: {
@@ -58,20 +59,23 @@ private struct Moved<Value>: @unchecked Sendable {
 /// An answer that a task waits for.
 private final class AwaitedAnswer<Value>: Answer<Value>, @unchecked Sendable {
     private enum Waiting {
+        /// The request has not been sent, nobody waits.
         case notYet
         case waiting(UnsafeContinuation<Moved<Value>, any Error>)
-        case cancelled
+        /// It failed before the request was sent.
+        case failed(any Error)
+        case over
     }
     // SAFETY: only touched under `lock`.
     private let lock = SpinLock()
     private var waiting = Waiting.notYet
 
-    /// False: the task was cancelled before; the continuation has been resumed.
+    /// False: cancelled or timed out already; the continuation has been resumed.
     func await(_ continuation: UnsafeContinuation<Moved<Value>, any Error>) -> Bool {
         lock.lock()
-        if case .cancelled = waiting {
+        if case .failed(let error) = waiting {
             lock.unlock()
-            continuation.resume(throwing: CancellationError())
+            continuation.resume(throwing: error)
             return false
         }
         waiting = .waiting(continuation)
@@ -81,11 +85,15 @@ private final class AwaitedAnswer<Value>: Answer<Value>, @unchecked Sendable {
 
     override func deliver(_ result: sending Result<Value, any Error>) {
         lock.lock()
-        let before = waiting
-        waiting = .cancelled
+        guard case .waiting(let continuation) = waiting else {
+            // Only a failure can come before the continuation: the request has not been sent.
+            if case .failure(let error) = result { waiting = .failed(error) }
+            lock.unlock()
+            return
+        }
+        waiting = .over
         lock.unlock()
-        // Nothing but the cancellation can come before the continuation: the request has not been sent.
-        if case .waiting(let continuation) = before { continuation.resume(with: result.map(Moved.init)) }
+        continuation.resume(with: result.map(Moved.init))
     }
 }
 
@@ -99,7 +107,7 @@ private final class PipedAnswer<Value, Message>: Answer<Value>, @unchecked Senda
     init(asker: ActorCell, makeMessage: @escaping (Result<Value, any Error>) -> Message) {
         self.asker = asker
         self.makeMessage = makeMessage
-        incarnation = asker.restartCount
+        incarnation = asker.incarnation
         super.init(timers: asker.system.timers)
     }
 
@@ -109,7 +117,7 @@ private final class PipedAnswer<Value, Message>: Answer<Value>, @unchecked Senda
 
     /// An answer to an earlier incarnation is not received.
     fileprivate func message(_ result: Result<Value, any Error>) -> Message? {
-        incarnation == asker.restartCount ? makeMessage(result) : nil
+        incarnation == asker.incarnation ? makeMessage(result) : nil
     }
 }
 

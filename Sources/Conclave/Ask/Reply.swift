@@ -49,7 +49,8 @@ protocol PendingAnswer: AnyObject, Sendable {
 
 /// The asker's end: takes the first of answer, failure, timeout and cancellation.
 class Answer<Value>: PendingAnswer, @unchecked Sendable {
-    // SAFETY: `isSettled` is atomic and lets exactly one thread through to `deliver`; `timer` is set before the request is sent.
+    // SAFETY: `isSettled` is atomic and lets exactly one thread through to `deliver`; `timer` is set before anybody but the
+    // asker can settle.
     private let isSettled = Atomic<Bool>(false)
     private var timer: TimerEntry?
     private let timers: TimerService

@@ -8,7 +8,8 @@ internal import Synchronization
 @usableFromInline
 final class ActorCell: @unchecked Sendable {
     // SAFETY: `header` is constant and what it points to is guarded by the scheduling right. The variables below belong to the
-    // holder of the scheduling right too, except `sibling` links, which belong to the parent's child table and its lock.
+    // holder of the scheduling right too, except the `sibling` links and `ownsName`, which belong to the parent's child
+    // table and its lock.
 
     @usableFromInline let header: CellPointer
     let system: ActorSystem
@@ -18,10 +19,13 @@ final class ActorCell: @unchecked Sendable {
     let name: String?
     let restart: RestartType
     let stopTimeout: Duration?
-    let factory: AnyObject
+    /// Makes the behaviour; nil once there will be no other incarnation.
+    private(set) var factory: AnyObject?
 
     var previousSibling: Unmanaged<ActorCell>?
     var nextSibling: Unmanaged<ActorCell>?
+    /// The parent's child table holds this actor's name.
+    var ownsName = false
     /// Children, monitors and timers, once there are any.
     var relations: CellRelations?
     /// Why the current incarnation is to end, once that is known.
@@ -32,8 +36,10 @@ final class ActorCell: @unchecked Sendable {
     private var hasBehavior = false
     /// Asks whose token was dropped unanswered by the handler that runs now.
     private var droppedAsks: [any PendingAnswer] = []
-    /// Restarts so far.
-    private(set) var restartCount = 0
+    /// Successful restarts so far.
+    private var restartCount = 0
+    /// Counts the starts, failed ones too: answers to the questions of an earlier incarnation are not received.
+    private(set) var incarnation = 0
     /// How the actor ended, once it has.
     private var exitReason: ExitReason?
 
@@ -68,6 +74,7 @@ final class ActorCell: @unchecked Sendable {
                 runtime: runtime,
                 phase: .starting,
                 needsAttention: false,
+                owesBatchEnd: false,
                 runsOnOwnThread: options.runsOn == .ownThread,
                 schedulerID: ObjectIdentifier(system.scheduler),
                 object: self,
@@ -116,7 +123,9 @@ final class ActorCell: @unchecked Sendable {
         } catch {
             endReason = .failed(error)
             isEndFinal = true
-            header.pointee.phase = .ending
+            // At once, so that the caller may try again, although children may take a while to stop.
+            parent?.relations?.children?.releaseName(of: self)
+            beginEnding()
             if attend() { preconditionFailure("\(path) failed to start and yet is running") }
             throw error
         }
@@ -144,9 +153,12 @@ final class ActorCell: @unchecked Sendable {
         let before = thread.pointee.current
         thread.pointee.current = header
         defer { thread.pointee.current = before }
+        incarnation += 1
+        header.pointee.owesBatchEnd = false
         try header.pointee.runtime.startIncarnation(RunnableCell(header))
         hasBehavior = true
         header.pointee.phase = .running
+        if restart == .temporary { factory = nil }
     }
 
     // MARK: Attention
@@ -164,22 +176,29 @@ final class ActorCell: @unchecked Sendable {
     }
 
     /// Deals with everything that is not a message. True: the caller still holds the right and is to schedule the actor again.
+    ///
+    /// No handler is running: a token that is dropped in here fails its asker at once, and the last reference to this actor
+    /// may go away.
     func attend() -> Bool {
-        withExtendedLifetime(self) {
+        let thread = ThreadState.current
+        let before = thread.pointee.current
+        thread.pointee.current = nil
+        defer { thread.pointee.current = before }
+        return withExtendedLifetime(self) {
             while true {
                 if header.pointee.needsAttention { attendToHandler() }
                 for mail in header.takeSystemMail() { handle(mail) }
+                if header.pointee.needsAttention { continue }  // a restart's `started` wants something
                 switch header.pointee.phase {
                 case .starting: preconditionFailure("\(path) was scheduled before its start was over")
-                case .running:
-                    if !header.pointee.needsAttention { return true }
+                case .running: return true
                 case .ending:
                     if isLastChildGone { endIncarnation() } else if header.park() { return false }
                 case .suspended:
                     if header.park() { return false }
                 case .terminated:
-                    drainTerminated()
-                    parent?.childIsGone(self)
+                    drainTerminated(sender: nil)
+                    if let parent { parent.childIsGone(self) } else { system.rootIsGone() }
                     return false
                 }
             }
@@ -217,7 +236,9 @@ final class ActorCell: @unchecked Sendable {
             endReason = reason
             beginEnding()
         case .ending:
-            if case .killed = reason { endReason = reason }
+            guard case .killed = reason else { break }
+            endReason = reason
+            relations?.stoppingChild?.header.post(.kill)
         case .suspended: terminate(endReason ?? reason)
         case .terminated: break
         }
@@ -273,16 +294,17 @@ final class ActorCell: @unchecked Sendable {
     private func endIncarnation() {
         let reason = endReason ?? .shutdown
         let asksParent = willRestart(after: reason)
-        relations?.endIncarnation()
         let thread = ThreadState.current
+        let before = thread.pointee.askFailure
+        thread.pointee.askFailure = asksParent ? .restarted : .stopped(reason)
         if hasBehavior {
             hasBehavior = false
-            let before = (thread.pointee.current, thread.pointee.askFailure)
-            thread.pointee.current = nil
-            thread.pointee.askFailure = asksParent ? .restarted : .stopped(reason)
             header.pointee.runtime.endIncarnation(RunnableCell(header), reason)
-            (thread.pointee.current, thread.pointee.askFailure) = before
         }
+        // After the `stopping` hook, which may have started timers and monitors.
+        relations?.endIncarnation()
+        if !asksParent { factory = nil }
+        thread.pointee.askFailure = before
         header.pointee.needsAttention = false
         if case .failed(let error) = reason { system.publish(.actorFailed(path: path, error: error)) }
         if asksParent, let parent {
@@ -315,6 +337,7 @@ final class ActorCell: @unchecked Sendable {
         let relations = require()
         if let children = relations.children { return children }
         let made = ChildTable()
+        if header.pointee.phase != .starting && header.pointee.phase != .running { made.close() }
         relations.children = made
         return made
     }
@@ -353,16 +376,19 @@ final class ActorCell: @unchecked Sendable {
     }
 
     /// Turns everything in the mailbox into dead letters and leaves it idle. By the holder of the scheduling right.
-    func drainTerminated() {
+    ///
+    /// - Parameter sender: the actor that sent the first message, if it is known.
+    func drainTerminated(sender: CellPointer?) {
         let thread = ThreadState.current
         let before = thread.pointee.askFailure
         thread.pointee.askFailure = exitReason.map { $0.isNormal ? .noProcess : .stopped($0) } ?? .noProcess
         defer { thread.pointee.askFailure = before }
-        let sender = thread.pointee.current
+        var sender = sender
         var node = header.pointee.head.unsafelyUnwrapped
         while true {
             for mail in header.takeSystemMail() { handle(mail) }
             discard(node, sender)
+            sender = nil  // what follows may come from anybody
             let next = node.pointee.next.load(ordering: .acquiring)
             if next != 0 {
                 NodePool.free(node, thread)
@@ -390,14 +416,15 @@ final class ActorCell: @unchecked Sendable {
         case .signal: node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).move().release()
         case .message:
             let runtime = header.pointee.runtime
-            let letter = DeadLetter(
-                messageType: runtime.messageType,
-                recipient: path,
-                sender: sender.flatMap { $0 == header ? nil : $0.pointee.object.path },
-                reason: exitReason ?? .noProcess
-            )
             runtime.discardMessage(node.payload)
-            system.publishDeadLetter(letter)
+            system.publishDeadLetter(
+                DeadLetter(
+                    messageType: runtime.messageType,
+                    recipient: path,
+                    sender: sender?.pointee.object.path,
+                    reason: exitReason ?? .noProcess
+                )
+            )
         }
         node.pointee.kind = .hollow
     }

@@ -50,19 +50,20 @@ extension Behavior {
     @inlinable
     public static func runBatch(_ runnable: RunnableCell) -> BatchEnd {
         let cell = runnable.cell
-        guard cell.pointee.phase == .running else { return .needsAttention }
+        guard cell.pointee.phase == .running, !cell.pointee.needsAttention else { return .needsAttention }
         let thread = ThreadState.current
         let behavior = cell.pointee.behavior.assumingMemoryBound(to: Self.self)
         let context = Context<Message>(cell)
         var node = cell.pointee.head.unsafelyUnwrapped
         var received = 0
         var batchStart: UInt64 = 0
-        var isFlushed = true
+        var isFlushed = !cell.pointee.owesBatchEnd
         while true {
             // Relaxed: only a hint; the lane is taken with an acquiring exchange. A sender that misses us here also enqueues a
             // hollow node, so the mailbox cannot go idle over its mail.
             if cell.pointee.systemLane.load(ordering: .relaxed) != 0 {
                 cell.pointee.head = node
+                cell.pointee.owesBatchEnd = !isFlushed
                 return .needsAttention
             }
             let next = node.pointee.next.load(ordering: .acquiring)
@@ -74,6 +75,7 @@ extension Behavior {
                 }
                 if !isFlushed {
                     isFlushed = true
+                    cell.pointee.owesBatchEnd = false
                     do { try behavior.pointee.batchEnded(context) } catch { cell.noteFailure(error) }
                     if cell.pointee.needsAttention {
                         cell.pointee.head = node
@@ -115,6 +117,7 @@ extension Behavior {
             }
             if cell.pointee.needsAttention {
                 cell.pointee.head = node
+                cell.pointee.owesBatchEnd = true
                 return .needsAttention
             }
             received += 1
@@ -122,6 +125,7 @@ extension Behavior {
                 let now = MonotonicClock.now
                 if batchStart == 0 { batchStart = now }
                 if received >= BatchLimit.messages || now &- batchStart > BatchLimit.nanoseconds {
+                    cell.pointee.owesBatchEnd = false
                     do { try behavior.pointee.batchEnded(context) } catch { cell.noteFailure(error) }
                     cell.pointee.head = node
                     return cell.pointee.needsAttention ? .needsAttention : .yielded

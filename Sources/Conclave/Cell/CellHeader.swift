@@ -25,6 +25,8 @@ struct CellHeader: ~Copyable {
     @usableFromInline var phase: CellPhase
     /// The handler asked to stop, failed or dropped a reply; looked at after each message.
     @usableFromInline var needsAttention: Bool
+    /// A batch was interrupted after it had received messages: the next one owes their `batchEnded`.
+    @usableFromInline var owesBatchEnd: Bool
     /// Runs on a thread of its own, because its handlers may block.
     @usableFromInline let runsOnOwnThread: Bool
     /// Which scheduler runs this actor; workers of another one must not take it into their own queues.

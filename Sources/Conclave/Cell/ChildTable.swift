@@ -4,7 +4,7 @@
 ///
 /// Has a lock of its own since actors below the root are added, and all are removed, from other threads than their parent's.
 final class ChildTable: @unchecked Sendable {
-    // SAFETY: everything below, and the children's `sibling` links, is only touched under `lock`.
+    // SAFETY: everything below, and the children's `sibling` links and `ownsName`, is only touched under `lock`.
     private let lock = SpinLock()
     private var first: Unmanaged<ActorCell>?
     private var newest: Unmanaged<ActorCell>?
@@ -32,6 +32,7 @@ final class ChildTable: @unchecked Sendable {
         defer { lock.unlock() }
         if isClosed { throw .parentStopping }
         if let name = child.name, !names.insert(name).inserted { throw .nameTaken(name) }
+        child.ownsName = child.name != nil
         let entry = Unmanaged.passRetained(child)
         child.previousSibling = newest
         newest?.takeUnretainedValue().nextSibling = entry
@@ -39,10 +40,15 @@ final class ChildTable: @unchecked Sendable {
         if first == nil { first = entry }
     }
 
-    /// Lets the name be used again, before anybody hears that the child ended.
+    /// Lets the name be used again, before anybody hears that the child ended. Only the first call has an effect: by the time
+    /// of a second one another child may have the name.
     func releaseName(of child: ActorCell) {
         guard let name = child.name else { return }
-        _ = lock.withLock { names.remove(name) }
+        lock.lock()
+        defer { lock.unlock() }
+        guard child.ownsName else { return }
+        child.ownsName = false
+        names.remove(name)
     }
 
     /// Lets go of a child after its last drain. True: the parent is ending and waits for this.

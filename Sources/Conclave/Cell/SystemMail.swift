@@ -99,7 +99,7 @@ extension UnsafeMutablePointer where Pointee == CellHeader {
     @usableFromInline @inline(never)
     func scheduleElsewhere(_ thread: ThreadPointer) {
         if pointee.isTerminated.load(ordering: .relaxed) {
-            pointee.object.drainTerminated()
+            pointee.object.drainTerminated(sender: thread.pointee.current)
         } else {
             handOver()
         }
@@ -122,6 +122,7 @@ extension UnsafeMutablePointer where Pointee == CellHeader {
 
     @usableFromInline
     func factory<Made: Behavior>(of type: Made.Type) -> BehaviorFactory<Made> {
-        unsafeDowncast(pointee.object.factory, to: BehaviorFactory<Made>.self)
+        guard let factory = pointee.object.factory else { preconditionFailure("a start after the last one") }
+        return unsafeDowncast(factory, to: BehaviorFactory<Made>.self)
     }
 }

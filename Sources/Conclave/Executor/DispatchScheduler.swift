@@ -146,7 +146,8 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
             }
             if isSearching {
                 isSearching = false
-                if searching.subtract(1, ordering: .sequentiallyConsistent).newValue == 0 { notifyIfQueued(worker) }
+                // The last searcher found work. Others trusted in its search: if there is more, somebody else should search.
+                if searching.subtract(1, ordering: .sequentiallyConsistent).newValue == 0, isWorkQueued { notifyOfWork() }
             }
             if RunnableCell(cell).runBatch() { worker.queue(cell) }
         }
@@ -187,13 +188,11 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
         return nil
     }
 
-    /// The last searcher found work: if there is more, somebody else should search.
-    private func notifyIfQueued(_ worker: WorkerPointer) {
-        if sharedCount.load(ordering: .relaxed) > 0 || !worker.pointee.runQueue.isEmpty { notifyOfWork() }
-    }
-
+    /// Whether any queue holds an actor, for one who stopped searching or parked a moment ago.
     private var isWorkQueued: Bool {
-        sharedCount.load(ordering: .relaxed) > 0 || workers.contains { !$0.pointee.runQueue.isEmpty }
+        // Sequentially consistent, see `notifyOfWork`: the caller's decrement is seen by whoever queues after this look.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        return sharedCount.load(ordering: .relaxed) > 0 || workers.contains { !$0.pointee.runQueue.isEmpty }
     }
 
     /// Waits for work. True: there may be some, and the worker counts as searching. False: the thread is to be given back.
@@ -203,9 +202,7 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
         parked.append(index)
         awake.subtract(1, ordering: .sequentiallyConsistent)
         lock.unlock()
-        // Sequentially consistent, see `notifyOfWork`: whoever queued before this decrement is seen by the look after it.
         searching.subtract(1, ordering: .sequentiallyConsistent)
-        atomicMemoryFence(ordering: .sequentiallyConsistent)
         if isWorkQueued, unpark(index, to: .running) {
             searching.add(1, ordering: .sequentiallyConsistent)
             return true

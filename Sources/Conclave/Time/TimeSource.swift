@@ -33,6 +33,7 @@ package final class DispatchTimeSource: TimeSource, @unchecked Sendable {
         }
         let timer = self.timer ?? makeTimer(handler)
         self.timer = timer
+        let now = now  // once: the moment may pass between two looks
         let wait = deadline > now ? deadline - now : 0
         timer.schedule(deadline: .now() + .nanoseconds(Int(clamping: wait)), leeway: .microseconds(100))
     }

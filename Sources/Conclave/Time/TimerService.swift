@@ -40,13 +40,16 @@ final class TimerService: Sendable {
     @discardableResult
     func cancel(_ entry: TimerEntry) -> Bool { state.withLock { $0.heap.remove(entry) } }
 
-    /// Drops every timer; none fires afterwards but those that are firing now.
+    /// Fires every timer that is left, early, and lets go of the clock. Called when no actor is left: these are the timeouts of
+    /// asks whose token somebody outside of the actors holds, and nobody should wait for those for ever.
     func shutdown() {
-        state.withLock {
-            $0.heap.removeAll()
-            $0.alarm = nil
+        var left: [TimerEntry] = []
+        state.withLock { state in
+            while let entry = state.heap.popDue(at: .max) { left.append(entry) }
+            state.alarm = nil
             source.setAlarm(at: nil) {}
         }
+        for entry in left { entry.fire(entry) }
     }
 
     /// Sets the alarm to what the state says by now: under the lock, so that two threads cannot set it in the wrong order.

@@ -1,0 +1,160 @@
+import Conclave
+import Dispatch
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct ShutdownTests {
+    /// Keeps itself busy with a message to itself for as long as it lives.
+    private struct Busy: Behavior {
+        enum Message { case again }
+        mutating func started(_ context: borrowing Context<Message>) {
+            context.myself.send(.again)
+            // Now and then one message more to have in flight.
+            context.every(.milliseconds(100)) { .again }
+        }
+        mutating func receive(_ message: consuming Message, _ context: borrowing Context<Message>) {
+            context.myself.send(.again)
+        }
+    }
+
+    @Test("a system whose actors are all busy shuts down and leaves no actor, timer or thread")
+    func busySystem() async throws {
+        let system = ActorSystem("busy", workers: 4)
+        for number in 0..<60 {
+            try system.spawn(on: number % 10 == 0 ? .ownThread : .workers) { Busy() }
+        }
+        await system.shutdown()
+        #expect(system.liveCellCount == 0)
+        #expect(system.liveTimerCount == 0)
+        #expect(system.threadCount == 0)
+    }
+
+    @Test("a deep and wide tree shuts down and leaves nothing")
+    func tree() async throws {
+        @Sendable func node(_ depth: Int) -> Puppet {
+            Puppet(starting: { context in
+                context.every(.milliseconds(1)) { .note("tick") }
+                if depth > 0 { for _ in 0..<4 { try context.spawn { node(depth - 1) } } }
+            })
+        }
+        let system = ActorSystem("tree")
+        try system.spawn { node(5) }
+        #expect(system.liveCellCount == 1 + (4096 - 1) / 3)
+        await system.shutdown()
+        #expect(system.liveCellCount == 0)
+        #expect(system.liveTimerCount == 0)
+        #expect(system.threadCount == 0)
+    }
+
+    @Test("nothing refers to a system after its shutdown")
+    func systemIsFreed() async throws {
+        weak var system: ActorSystem?
+        func run() async throws {
+            let made = ActorSystem("freed")
+            system = made
+            try await made.spawn { Puppet() }.settle()
+            await made.shutdown()
+        }
+        for _ in 0..<20 {
+            try await run()
+            #expect(system == nil)
+        }
+    }
+
+    @Test("a system that gave up because of failures is freed like one that was shut down")
+    func failedSystemIsFreed() async throws {
+        let system = ActorSystem("failing", restartIntensity: RestartIntensity(0, per: .seconds(1)))
+        func run() throws {
+            let actor = try system.spawn(restart: .permanent) { Puppet() }
+            actor.act { _ in throw Planned() }
+        }
+        let ended = Task { await system.terminated() }
+        try run()
+        _ = await ended.value
+        #expect(throws: SpawnError.parentStopping) { try system.spawn { Puppet() } }
+        await system.shutdown()
+        #expect(system.liveCellCount == 0)
+        #expect(system.threadCount == 0)
+    }
+
+    @Test("a second shutdown, at the same time or later, returns as well")
+    func twice() async throws {
+        let system = ActorSystem("twice")
+        for _ in 0..<50 { try system.spawn { Busy() } }
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 { group.addTask { await system.shutdown() } }
+        }
+        await system.shutdown()
+        #expect(system.liveCellCount == 0)
+        #expect(throws: SpawnError.parentStopping) { try system.spawn { Puppet() } }
+    }
+
+    @Test("actors that many threads start while the system stops are either refused or stopped")
+    func spawnWhileStopping() async throws {
+        for _ in 0..<20 {
+            let system = ActorSystem("stopping", workers: 4)
+            let started = Counter()
+            let stopped = Counter()
+            let begun = Journal<Int>()
+            await withTaskGroup(of: Void.self) { group in
+                for spawner in 0..<8 {
+                    group.addTask {
+                        await onOwnThread {
+                            var number = 0
+                            while spawn(number, in: system, started, stopped) {
+                                number += 1
+                                if number == 20 { begun.note(spawner) }
+                            }
+                        }
+                    }
+                }
+                group.addTask {
+                    _ = await begun.first(4)
+                    await system.shutdown()
+                }
+            }
+            await system.shutdown()
+            #expect(started.value == stopped.value)
+            #expect(system.liveCellCount == 0)
+            #expect(system.threadCount == 0)
+        }
+    }
+
+    /// Starts an actor of which every third has a message waiting and every seventh fails. False: refused.
+    private func spawn(_ number: Int, in system: ActorSystem, _ started: Counter, _ stopped: Counter) -> Bool {
+        do {
+            try system.spawn {
+                Puppet(
+                    starting: { context in
+                        started.up()
+                        if number % 3 == 0 { context.myself.send(.note("")) }
+                        if number % 7 == 0 { throw Planned() }
+                    },
+                    stopping: { _, _ in stopped.up() }
+                )
+            }
+        } catch is Planned {
+            started.up(by: -1)
+        } catch {
+            return false
+        }
+        return true
+    }
+
+    @Test("an actor whose own thread is in a blocking call ends with that call, and shutdown waits for it")
+    func blockedOwnThread() async throws {
+        let system = ActorSystem("blocked")
+        let gate = DispatchSemaphore(value: 0)
+        let journal = Journal<String>()
+        let actor = try system.spawn(on: .ownThread) { Puppet(stopping: { _, _ in journal.note("stopped") }) }
+        actor.act { _ in
+            journal.note("blocked")
+            gate.wait()
+        }
+        _ = await journal.first(1)
+        async let end: Void = system.shutdown()
+        gate.signal()
+        await end
+        #expect(journal.entries == ["blocked", "stopped"])
+        #expect(system.threadCount == 0)
+    }
+}

@@ -1,0 +1,110 @@
+import Conclave
+import Dispatch
+import Synchronization
+
+/// Runs actors one batch at a time, on the thread of the test, when the test says so.
+final class SteppedScheduler: Scheduler {
+    private struct State {
+        var ready: [RunnableCell] = []
+        var isFree = false
+    }
+    private let state = Mutex(State())
+    private let queue = DispatchQueue(label: "stepped")
+
+    func schedule(_ cell: RunnableCell) {
+        let isFree = state.withLock { state in
+            if !state.isFree { state.ready.append(cell) }
+            return state.isFree
+        }
+        if isFree { queue.async { if cell.runBatch() { self.schedule(cell) } } }
+    }
+
+    func scheduleOnOwnThread(_ cell: RunnableCell) { schedule(cell) }
+
+    /// The actors have ended; their last batch is over when this returns.
+    func shutdown() async { queue.sync {} }
+
+    /// Runs one batch of the actor that has waited longest. False: none is ready.
+    @discardableResult
+    func step() -> Bool {
+        guard let cell = state.withLock({ $0.ready.isEmpty ? nil : $0.ready.removeFirst() }) else { return false }
+        if cell.runBatch() { schedule(cell) }
+        return true
+    }
+
+    /// Runs until no actor is ready.
+    func settle() { while step() {} }
+
+    /// As `settle`, but the actor that became ready last goes first.
+    func runNewestFirst() {
+        while let cell = state.withLock({ $0.ready.popLast() }) {
+            if cell.runBatch() { schedule(cell) }
+        }
+    }
+
+    /// From now on actors run by themselves: for the end of a test.
+    func release() {
+        let ready = state.withLock { state in
+            state.isFree = true
+            defer { state.ready = [] }
+            return state.ready
+        }
+        for cell in ready { schedule(cell) }
+    }
+}
+
+/// Time that only passes when the test says so.
+final class VirtualTime: TimeSource {
+    private struct State {
+        var now: UInt64 = 1_000_000_000
+        var alarm: (deadline: UInt64, handler: @Sendable () -> Void)?
+    }
+    private let state = Mutex(State())
+
+    var now: UInt64 { state.withLock { $0.now } }
+
+    func setAlarm(at deadline: UInt64?, _ handler: @escaping @Sendable () -> Void) {
+        state.withLock { $0.alarm = deadline.map { ($0, handler) } }
+    }
+
+    /// Lets time pass and fires each alarm at its own moment.
+    func advance(by duration: Duration) {
+        let end = now + duration.nanoseconds
+        while let handler = nextAlarm(until: end) { handler() }
+        state.withLock { $0.now = end }
+    }
+
+    private func nextAlarm(until end: UInt64) -> (@Sendable () -> Void)? {
+        state.withLock { state in
+            guard let alarm = state.alarm, alarm.deadline <= end else { return nil }
+            state.now = max(state.now, alarm.deadline)
+            state.alarm = nil
+            return alarm.handler
+        }
+    }
+}
+
+/// A system whose threads and time belong to the test.
+struct SteppedWorld {
+    let scheduler = SteppedScheduler()
+    let time = VirtualTime()
+    let system: ActorSystem
+
+    init(restartIntensity: RestartIntensity = .default) {
+        system = ActorSystem("stepped", scheduler: scheduler, time: time, restartIntensity: restartIntensity)
+    }
+
+    /// Runs until no actor is ready.
+    func settle() { scheduler.settle() }
+
+    /// Lets time pass and runs what became ready at its end.
+    func advance(by duration: Duration) {
+        time.advance(by: duration)
+        settle()
+    }
+
+    func shutdown() async {
+        scheduler.release()
+        await system.shutdown()
+    }
+}
