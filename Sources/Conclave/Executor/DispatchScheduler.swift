@@ -147,7 +147,9 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
             if isSearching {
                 isSearching = false
                 // The last searcher found work. Others trusted in its search: if there is more, somebody else should search.
-                if searching.subtract(1, ordering: .sequentiallyConsistent).newValue == 0, isWorkQueued { notifyOfWork() }
+                if searching.subtract(1, ordering: .sequentiallyConsistent).newValue == 0, isWorkQueued {
+                    notifyOfWork()
+                }
             }
             if RunnableCell(cell).runBatch() { worker.queue(cell) }
         }
