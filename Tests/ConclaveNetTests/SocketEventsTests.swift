@@ -192,7 +192,10 @@ extension Loopback {
             let events = try watcher.make()
             // The watchers' own descriptors, and those that Dispatch keeps, are open before the count.
             let warmUp = try Pair()
-            try events.watch(warmUp.server, for: [.readable, .writable]) {}.cancel()
+            let told = Notifications()
+            let warmUpWatch = try events.watch(warmUp.server, for: [.readable, .writable]) { told.add() }
+            await told.next()
+            warmUpWatch.cancel()
             let alive = AliveCount()
             let before = try openDescriptors()
             try await withThrowingTaskGroup(of: Void.self) { group in
