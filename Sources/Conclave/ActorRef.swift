@@ -10,9 +10,18 @@ public struct ActorRef<Message>: Sendable {
     @usableFromInline init(_ cell: ActorCell) { self.cell = cell }
 
     /// Sends `message` and returns at once. A message that is not `Sendable` moves: it cannot be used afterwards.
+    ///
+    /// If the mailbox is bounded and full, its overflow decides; see `offer` and `sendWhenRoom` for senders who want to know.
     @inlinable
     public func send(_ message: consuming sending Message) {
         let thread = ThreadState.current
+        let node = Self.makeNode(message, thread)
+        if cell.lane == nil { cell.header.enqueue(node, thread) } else { cell.sendBounded(node) }
+    }
+
+    /// A node that carries `message`.
+    @inlinable @inline(__always)
+    static func makeNode(_ message: consuming sending Message, _ thread: ThreadPointer) -> NodePointer {
         let sizeClass = SizeClass.of(payloadBytes: MemoryLayout<Message>.size)
         let node =
             sizeClass == SizeClass.unpooled
@@ -20,7 +29,7 @@ public struct ActorRef<Message>: Sendable {
             : NodePool.allocate(sizeClass, thread)
         node.pointee.kind = .message
         node.payload.bindMemory(to: Message.self, capacity: 1).initialize(to: message)
-        cell.header.enqueue(node, thread)
+        return node
     }
 
     /// Asks the actor to stop after the message it is handling. What is left in its mailbox becomes dead letters.

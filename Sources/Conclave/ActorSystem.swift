@@ -82,6 +82,7 @@ public final class ActorSystem: @unchecked Sendable {
         stopTimeout: Duration? = .seconds(5),
         on threads: ActorThreads = .workers,
         restartIntensity: RestartIntensity? = nil,
+        mailbox: Mailbox = .unbounded,
         _ make: @escaping @Sendable () throws -> Child
     ) throws -> ActorRef<Child.Message> {
         let options = SpawnOptions(
@@ -89,7 +90,8 @@ public final class ActorSystem: @unchecked Sendable {
             restart: restart,
             stopTimeout: stopTimeout,
             runsOn: threads,
-            intensity: restartIntensity
+            intensity: restartIntensity,
+            mailbox: mailbox
         )
         guard let root else { throw SpawnError.parentStopping }
         return try ActorCell.spawn(under: root, options, make)

@@ -25,6 +25,7 @@ public struct Context<Message>: ~Copyable {
     ///   - stopTimeout: how long the child and its own children may take to stop before they are killed; nil waits for ever.
     ///   - threads: where the child's handlers run.
     ///   - restartIntensity: how often the child's own children may be restarted.
+    ///   - mailbox: how many messages wait for the child, and what happens to more.
     ///   - make: makes the behaviour, once for each incarnation.
     /// - Throws: `SpawnError`, or what `make` or `started` throws; then nothing is left behind.
     @discardableResult
@@ -34,6 +35,7 @@ public struct Context<Message>: ~Copyable {
         stopTimeout: Duration? = .seconds(5),
         on threads: ActorThreads = .workers,
         restartIntensity: RestartIntensity? = nil,
+        mailbox: Mailbox = .unbounded,
         _ make: @escaping @Sendable () throws -> Child
     ) throws -> ActorRef<Child.Message> {
         let options = SpawnOptions(
@@ -41,7 +43,8 @@ public struct Context<Message>: ~Copyable {
             restart: restart,
             stopTimeout: stopTimeout,
             runsOn: threads,
-            intensity: restartIntensity
+            intensity: restartIntensity,
+            mailbox: mailbox
         )
         return try ActorCell.spawn(under: object, options, make)
     }

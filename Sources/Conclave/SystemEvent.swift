@@ -8,8 +8,15 @@ public struct DeadLetter: Sendable {
     public let recipient: String
     /// The path of the actor that sent it, where that is known.
     public let sender: String?
-    /// How the recipient ended.
-    public let reason: ExitReason
+    public let reason: Reason
+
+    /// Why it was not received.
+    public enum Reason: Sendable {
+        /// The recipient had ended, or ended before it came to the message.
+        case ended(ExitReason)
+        /// There was no room in the recipient's mailbox, whose overflow this is.
+        case mailboxFull(Mailbox.Overflow)
+    }
 }
 
 /// Something an operator may want to see or count.
@@ -21,6 +28,18 @@ public enum SystemEvent: Sendable {
     case actorRestarted(path: String, restarts: Int)
     /// An actor ended for good.
     case actorStopped(path: String, reason: ExitReason)
+    /// A message found a bounded mailbox full; `overflows` counts those of this actor, the rejected and the waiting among them.
+    case mailboxOverflowed(path: String, Mailbox.Overflow, overflows: Int)
     /// A parent ends because a child failed too often.
     case restartIntensityExceeded(path: String, child: String)
+}
+
+extension DeadLetter.Reason: CustomStringConvertible {
+    /// For people to read.
+    public var description: String {
+        switch self {
+        case .ended(let reason): "ended(\(reason))"
+        case .mailboxFull(let overflow): "mailboxFull(\(overflow))"
+        }
+    }
 }

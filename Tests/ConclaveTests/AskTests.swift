@@ -288,6 +288,7 @@ func describe(_ result: Result<Int, any Error>) -> String {
     case .failure(AskError.restarted): "restarted"
     case .failure(AskError.unanswered): "unanswered"
     case .failure(AskError.selfCall): "selfCall"
+    case .failure(AskError.mailboxFull): "mailboxFull"
     case .failure(let error): "\(error)"
     }
 }

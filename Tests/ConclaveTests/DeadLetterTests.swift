@@ -23,7 +23,7 @@ import Testing
         #expect(ObjectIdentifier(letter.messageType) == ObjectIdentifier(Puppet.Message.self))
         #expect(letter.recipient == "/dead")
         #expect(letter.sender == "/sender")
-        #expect("\(letter.reason)" == "failed(Planned())")
+        #expect("\(letter.reason)" == "ended(failed(Planned()))")
         await world.shutdown()
     }
 

@@ -15,12 +15,13 @@ extension ActorRef {
         _ request: (Reply<Value>) -> sending Message
     ) async throws -> sending Value {
         let answer = AwaitedAnswer<Value>(timers: cell.system.timers)
-        // Before anybody else can settle the answer: whoever does takes the timer back.
+        // Both before anybody else can settle the answer: whoever does takes the timer and a waiting request back.
+        answer.request = cell.makeWaitingRequest()
         answer.startTimer(timeout)
         let moved = try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
                 guard answer.await(continuation) else { return }
-                send(request(Reply(answer)))
+                sendRequest(request(Reply(answer)), answer.request)
             }
         } onCancel: {
             answer.cancel()
@@ -45,8 +46,9 @@ extension Context {
             answer.fail(.selfCall)
             return
         }
+        answer.request = target.cell.makeWaitingRequest()
         answer.startTimer(timeout)
-        target.send(request(Reply(answer)))
+        target.sendRequest(request(Reply(answer)), answer.request)
     }
 }
 

@@ -14,6 +14,11 @@ public enum AskError: Error, Sendable {
     case unanswered
     /// An actor asked itself, which could never be answered in time.
     case selfCall
+    /// There was no room for the request in the actor's bounded mailbox.
+    case mailboxFull
+
+    /// What an ask of an actor that ended fails with.
+    static func afterEnd(_ reason: ExitReason) -> AskError { reason.isNormal ? .noProcess : .stopped(reason) }
 }
 
 extension AskError: CustomStringConvertible {
@@ -26,6 +31,7 @@ extension AskError: CustomStringConvertible {
         case .restarted: "the actor failed and was restarted before it answered"
         case .unanswered: "the actor dropped the request without an answer"
         case .selfCall: "an actor cannot ask itself"
+        case .mailboxFull: "the actor's mailbox is full"
         }
     }
 }

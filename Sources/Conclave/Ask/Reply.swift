@@ -49,9 +49,11 @@ protocol PendingAnswer: AnyObject, Sendable {
 
 /// The asker's end: takes the first of answer, failure, timeout and cancellation.
 class Answer<Value>: PendingAnswer, @unchecked Sendable {
-    // SAFETY: `isSettled` is atomic and lets exactly one thread through to `deliver`; `timer` is set before anybody but the
-    // asker can settle.
+    // SAFETY: `isSettled` is atomic and lets exactly one thread through to `deliver`; `request` and `timer` are set before anybody
+    // but the asker can settle.
     private let isSettled = Atomic<Bool>(false)
+    /// The request, while it may have to wait for room in a bounded mailbox.
+    var request: WaitingRequest?
     private var timer: TimerEntry?
     private let timers: TimerService
 
@@ -85,6 +87,7 @@ class Answer<Value>: PendingAnswer, @unchecked Sendable {
         // Acquiring and releasing: what the asker wrote before it sent the request is seen by whoever settles.
         guard !isSettled.exchange(true, ordering: .acquiringAndReleasing) else { return false }
         if let timer { timers.cancel(timer) }
+        request?.withdraw()
         return true
     }
 }

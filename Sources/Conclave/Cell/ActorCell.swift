@@ -12,6 +12,8 @@ final class ActorCell: @unchecked Sendable {
     // table and its lock.
 
     @usableFromInline let header: CellPointer
+    /// Where messages and signals wait if the mailbox is bounded. Beside `header`: senders read both.
+    @usableFromInline let lane: BoundedLane?
     let system: ActorSystem
     /// Nil for the root of a system.
     let parent: ActorCell?
@@ -54,6 +56,7 @@ final class ActorCell: @unchecked Sendable {
         self.parent = parent
         self.factory = factory
         name = options.name
+        lane = BoundedLane.make(options.mailbox)
         restart = options.restart
         stopTimeout = options.stopTimeout
         let behavior = runtime.behaviorLayout
@@ -225,6 +228,7 @@ final class ActorCell: @unchecked Sendable {
         case .childTerminated: break  // the phase's own look at the child table follows
         case .childStopTimedOut(let child): child.header.post(.kill)
         case .restart: restartIncarnation()
+        case .mailboxOverflowed: failOverOverflow()
         }
     }
 
@@ -242,6 +246,15 @@ final class ActorCell: @unchecked Sendable {
         case .suspended: terminate(endReason ?? reason)
         case .terminated: break
         }
+    }
+
+    /// A message found the mailbox full, and the mailbox's overflow is `fail`.
+    private func failOverOverflow() {
+        guard let lane else { preconditionFailure("\(path) has no bounded mailbox") }
+        lane.noteFailure()
+        guard header.pointee.phase == .running else { return }  // it ends anyway
+        endReason = .failed(MailboxOverflow(capacity: lane.capacity))
+        beginEnding()
     }
 
     // MARK: The end of an incarnation
@@ -368,6 +381,7 @@ final class ActorCell: @unchecked Sendable {
         header.pointee.phase = .terminated
         // Relaxed: read by holders of the scheduling right only.
         header.pointee.isTerminated.store(true, ordering: .relaxed)
+        lane?.close(reason)
         parent?.relations?.children?.releaseName(of: self)
         system.publish(.actorStopped(path: path, reason: reason))
         let watches = relations?.watches ?? []
@@ -381,8 +395,12 @@ final class ActorCell: @unchecked Sendable {
     func drainTerminated(sender: CellPointer?) {
         let thread = ThreadState.current
         let before = thread.pointee.askFailure
-        thread.pointee.askFailure = exitReason.map { $0.isNormal ? .noProcess : .stopped($0) } ?? .noProcess
+        thread.pointee.askFailure = exitReason.map { .afterEnd($0) } ?? .noProcess
         defer { thread.pointee.askFailure = before }
+        while let waiting = lane?.take().node {
+            discard(waiting, nil)
+            NodePool.free(waiting, thread)
+        }
         var sender = sender
         var node = header.pointee.head.unsafelyUnwrapped
         while true {
@@ -412,19 +430,11 @@ final class ActorCell: @unchecked Sendable {
 
     private func discard(_ node: NodePointer, _ sender: CellPointer?) {
         switch node.pointee.kind {
-        case .hollow: return
+        case .hollow, .doorbell: return  // what the doorbell stood for has been taken
         case .signal: node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).move().release()
         case .message:
-            let runtime = header.pointee.runtime
-            runtime.discardMessage(node.payload)
-            system.publishDeadLetter(
-                DeadLetter(
-                    messageType: runtime.messageType,
-                    recipient: path,
-                    sender: sender?.pointee.object.path,
-                    reason: exitReason ?? .noProcess
-                )
-            )
+            header.pointee.runtime.discardMessage(node.payload)
+            publishDeadLetter(sender: sender, .ended(exitReason ?? .noProcess))
         }
         node.pointee.kind = .hollow
     }

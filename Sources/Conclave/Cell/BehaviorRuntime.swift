@@ -110,7 +110,7 @@ extension Behavior {
                     }
                     try behavior.pointee.receive(message, context)
                 } else {
-                    try receiveSignal(node, behavior, context)
+                    try receiveOther(node, behavior, context)
                 }
             } catch {
                 cell.noteFailure(error)
@@ -142,6 +142,26 @@ extension Behavior {
             conclave_cpu_relax()
         }
         return false
+    }
+
+    /// Receives what is no plain message: a signal, or the next of what waits behind a doorbell.
+    @inlinable
+    static func receiveOther(
+        _ node: NodePointer,
+        _ behavior: UnsafeMutablePointer<Self>,
+        _ context: borrowing Context<Message>
+    ) throws {
+        guard node.pointee.kind == .doorbell else { return try receiveSignal(node, behavior, context) }
+        guard let waiting = context.cell.answer(node) else { return }
+        if waiting.pointee.kind == .message {
+            let message = waiting.payload.assumingMemoryBound(to: Message.self).move()
+            waiting.pointee.kind = .hollow
+            NodePool.free(waiting, ThreadState.current)
+            try behavior.pointee.receive(message, context)
+        } else {
+            defer { NodePool.free(waiting, ThreadState.current) }
+            try receiveSignal(waiting, behavior, context)
+        }
     }
 
     @inlinable

@@ -19,6 +19,8 @@ enum SystemMail {
     case childStopTimedOut(ActorCell)
     /// The parent's decision about a suspended actor: a fresh incarnation.
     case restart
+    /// A message found the mailbox full, and this actor is to fail over it.
+    case mailboxOverflowed
 }
 
 /// A link of the system lane: a stack that its consumer takes whole and reverses.

@@ -23,6 +23,8 @@ enum NodeKind: UInt32 {
     case message
     /// Nothing: its message was taken, or it only came to wake the actor.
     case hollow
+    /// Nothing itself: it stands for what waits in the actor's `BoundedLane`.
+    case doorbell
     /// A retained `Signal`, which becomes a message (or nothing) when it is received.
     case signal
 }

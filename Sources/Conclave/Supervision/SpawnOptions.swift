@@ -26,6 +26,8 @@ struct SpawnOptions {
     var stopTimeout: Duration? = .seconds(5)
     var runsOn = ActorThreads.workers
     var intensity: RestartIntensity?
+    /// How much waits for the actor, and what happens to what does not fit.
+    var mailbox = Mailbox.unbounded
 }
 
 /// Why `spawn` refused before the behaviour was made.

@@ -87,7 +87,11 @@ extension UnsafeMutablePointer where Pointee == CellHeader {
         let node = NodePool.allocate(0, thread)
         node.pointee.kind = .signal
         node.payload.bindMemory(to: Unmanaged<Signal>.self, capacity: 1).initialize(to: .passRetained(signal))
-        enqueue(node, thread)
+        guard let lane = pointee.object.lane else { return enqueue(node, thread) }
+        if lane.addSignal(node, for: self) { return }
+        node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).move().release()
+        node.pointee.kind = .hollow
+        NodePool.free(node, ThreadState.current)
     }
 }
 

@@ -78,6 +78,7 @@ func askFailure<Value>(_ body: () async throws -> Value) async -> String {
         case .restarted: "restarted"
         case .unanswered: "unanswered"
         case .selfCall: "selfCall"
+        case .mailboxFull: "mailboxFull"
         }
     } catch {
         return "\(type(of: error))"

@@ -42,6 +42,12 @@ final class SteppedScheduler: Scheduler {
         }
     }
 
+    /// Runs one batch of the actor that became ready last.
+    func stepNewest() {
+        guard let cell = state.withLock({ $0.ready.popLast() }) else { return }
+        if cell.runBatch() { schedule(cell) }
+    }
+
     /// From now on actors run by themselves: for the end of a test.
     func release() {
         let ready = state.withLock { state in
