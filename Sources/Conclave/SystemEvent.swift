@@ -8,6 +8,7 @@ public struct DeadLetter: Sendable {
     public let recipient: String
     /// The path of the actor that sent it, where that is known.
     public let sender: String?
+    /// Why it was not received.
     public let reason: Reason
 
     /// Why it was not received.
