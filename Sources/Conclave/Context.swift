@@ -74,6 +74,9 @@ public struct Context<Message>: ~Copyable {
 
     // MARK: Timers
 
+    /// Nanoseconds of the system's clock, which timers run by: monotonic in production, virtual in a simulation.
+    package var now: UInt64 { object.system.timers.now }
+
     /// Sends this actor `message` once, `delay` from now, unless the timer is cancelled or the incarnation ends before.
     @discardableResult
     public func after(_ delay: Duration, send message: sending Message) -> Timer {

@@ -41,6 +41,8 @@ struct ForwardedReads: Sendable {
     /// To be asked with the next output, as one question.
     var unasked: [ReadID] = []
     var nextTicket: ReadTicket
+    /// When the oldest question is given up.
+    var firstDeadline: UInt64? { asked.first?.deadline }
 
     init(firstTicket: ReadTicket) { nextTicket = firstTicket }
 

@@ -120,7 +120,15 @@ package struct RaftCore: Sendable {
 extension RaftCore {
     /// One unit of time has passed.
     package mutating func tick() {
-        now += 1
+        timePassed(ticks: 1)
+        checkTimeouts()
+    }
+
+    /// Time has passed. Says so before the messages that arrived meanwhile are handed in; no timeout is acted on yet.
+    package mutating func timePassed(ticks: UInt64) { now += ticks }
+
+    /// Acts on the timeouts that are over by now, each once however long ago. A pause of the whole process is one timeout.
+    package mutating func checkTimeouts() {
         if role == .leader {
             if !hearsQuorum { return stepDown() }
             if now >= heartbeatAt { beat() }
@@ -237,6 +245,12 @@ extension RaftCore {
 extension RaftCore {
     /// The latest term this server has seen.
     package var term: Term { hardState.term }
+
+    /// After how many ticks, at least 1, `checkTimeouts` should be called again. Any other input may make it sooner.
+    package var ticksUntilTimeout: UInt64 {
+        let next = role == .leader ? heartbeatAt : min(campaignAt, forwardedReads.firstDeadline ?? .max)
+        return next > now ? next - now : 1
+    }
 
     /// The last entry's index.
     package var lastIndex: LogIndex { log.lastIndex }

@@ -1,6 +1,7 @@
 // The two sets of numbers a core is run with.
 
-/// Durations in ticks. The shell owns the clock; with its default tick of 20 ms an election timeout is 300 to 600 ms.
+/// Durations in ticks. The shell owns the clock; with its default tick of 20 ms a heartbeat comes every 100 ms and an
+/// election timeout is 300 to 600 ms.
 package struct RaftTiming: Hashable, Sendable {
     /// A leader that has nothing else to say says so this often. At least 1.
     package var heartbeatTicks: Int
@@ -19,7 +20,7 @@ package struct RaftTiming: Hashable, Sendable {
 
     /// Defaults for servers on one machine or in one place, with a tick of 20 ms.
     package init(
-        heartbeatTicks: Int = 3,
+        heartbeatTicks: Int = 5,
         electionTicks: Range<Int> = 15..<30,
         disconnectGraceTicks: Range<Int> = 1..<6,
         retryTicks: Range<Int> = 5..<15,

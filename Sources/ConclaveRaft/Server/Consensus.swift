@@ -18,7 +18,8 @@ enum ConsensusMessage: Sendable {
     case persisted(PersistTicket?, writes: Int)
     /// The connection to a peer closed.
     case linkDown(NodeID)
-    case tick
+    /// A timeout may be over.
+    case timerFired
 }
 
 /// How a server's consensus is run.
@@ -56,7 +57,16 @@ struct Consensus: Behavior {
     private let status: StatusBoard
     private let onEvent: @Sendable (RaftEvent) -> Void
 
+    /// Nanoseconds of the actor's clock when it started.
+    private var startedAt: UInt64 = 0
+    /// Ticks since then, as of this batch.
     private var now: UInt64 = 0
+    /// The first message of a batch has been received: `now` is right.
+    private var isBatchOpen = false
+    /// When the timer is due, in ticks; nil when it has fired.
+    private var timer: (timer: Timer, dueAt: UInt64)?
+    /// The last deadline of the queries that wait for the applier.
+    private var applierDeadline: UInt64 = 0
     private var proposals = PendingProposals<Completion>()
     /// Queries that arrived in this batch: one read of the core serves them all.
     private var newReads: [Completion] = []
@@ -94,10 +104,12 @@ struct Consensus: Behavior {
     }
 
     mutating func started(_ context: borrowing Context<ConsensusMessage>) {
-        context.every(options.tick) { .tick }
+        startedAt = context.now
+        setTimer(context)
     }
 
     mutating func receive(_ message: consuming ConsensusMessage, _ context: borrowing Context<ConsensusMessage>) {
+        if !isBatchOpen { openBatch(context.now) }
         switch consume message {
         case .peer(let message): core.step(message)
         case .forwarded(let proposal, let peer): accept(proposal, from: peer)
@@ -107,13 +119,15 @@ struct Consensus: Behavior {
             openWrites -= writes
             if let ticket { core.persisted(ticket) }
         case .linkDown(let peer): core.peerDisconnected(peer)
-        case .tick: tick()
+        case .timerFired: checkTimeouts()
         }
     }
 
     mutating func batchEnded(_ context: borrowing Context<ConsensusMessage>) {
         if !newReads.isEmpty { startRead() }
         while core.hasOutput { carryOut(core.takeOutput(), context.myself) }
+        setTimer(context)
+        isBatchOpen = false
     }
 
     mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<ConsensusMessage>) {
@@ -122,13 +136,42 @@ struct Consensus: Behavior {
         for (completion, mayBeDone) in proposals.expire(at: .max) { completion.fail(mayBeDone ? .timeout : .noLeader) }
     }
 
-    private mutating func tick() {
-        now += 1
-        core.tick()
+    // MARK: Time
+
+    /// Tells the core, before anything else of this batch, how much time has passed.
+    private mutating func openBatch(_ nanoseconds: UInt64) {
+        isBatchOpen = true
+        let ticks = (nanoseconds - startedAt) / options.tick.nanoseconds
+        guard ticks > now else { return }
+        core.timePassed(ticks: ticks - now)
+        now = ticks
+    }
+
+    private mutating func checkTimeouts() {
+        timer = nil
+        core.checkTimeouts()
         for (completion, mayBeDone) in proposals.expire(at: now) { completion.fail(mayBeDone ? .timeout : .noLeader) }
         expireReads()
-        if now % 50 == 0 { applier.send(.expireReads(now: now)) }
+        if applierDeadline > 0 {
+            applier.send(.expireReads(now: now))
+            if applierDeadline <= now { applierDeadline = 0 }
+        }
         publishStatus()
+    }
+
+    /// Sets the timer, unless it fires soon enough: an idle server wakes for heartbeats and elections only.
+    private mutating func setTimer(_ context: borrowing Context<ConsensusMessage>) {
+        let clientsWait = proposals.count > 0 || !reads.isEmpty || applierDeadline > 0
+        let ticks = min(core.ticksUntilTimeout, clientsWait ? UInt64(options.timing.heartbeatTicks) : .max)
+        let dueAt = now + ticks
+        if let timer {
+            if timer.dueAt <= dueAt { return }
+            context.cancel(timer.timer)
+        }
+        let due = startedAt + dueAt * options.tick.nanoseconds
+        let nanoseconds = context.now
+        let delay = Duration.nanoseconds(Int64(clamping: due > nanoseconds ? due - nanoseconds : 0))
+        timer = (context.after(delay, send: .timerFired), dueAt)
     }
 
     private var deadline: UInt64 { now + options.requestTimeout.nanoseconds / options.tick.nanoseconds }
@@ -214,6 +257,7 @@ struct Consensus: Behavior {
         if !output.committed.isEmpty { apply(output.committed) }
         for read in output.readsReady {
             guard let waiting = takeReads(read.id) else { continue }
+            applierDeadline = max(applierDeadline, waiting.deadline)
             applier.send(.read(waiting.completions, at: read.index, deadline: waiting.deadline))
         }
         for id in output.readsFailed { if let waiting = takeReads(id) { fail(waiting) } }

@@ -149,7 +149,7 @@ import Testing
         var world = World(servers: 2, disks: disks)
         var rejections = 0
         try world.elect(n1, losing: { isRejection($0, &rejections) })
-        try world.pass(ticks: 3)
+        try world.pass(ticks: RaftTiming().heartbeatTicks)
         #expect(world.core(n2).lastIndex == LogIndex(10_101) && world.core(n2).commitIndex == LogIndex(10_101))
         #expect((1...11).contains(rejections), "\(rejections) probes failed")
     }
@@ -185,7 +185,7 @@ import Testing
         // Closed and open again: one probe, sent with the next heartbeat, and then the stream.
         core.peerDisconnected(n2)
         #expect(core.takeOutput().early(to: n2).isEmpty)
-        for _ in 0..<3 { core.tick() }
+        for _ in 0..<RaftTiming().heartbeatTicks { core.tick() }
         #expect(core.takeOutput().early(to: n2) == [append(after: position(5, 1), commit: 1)])
         core.hear(accepted(5), from: n2)
         #expect(core.takeOutput().early(to: n2).count == 3)
