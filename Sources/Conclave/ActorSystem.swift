@@ -60,6 +60,7 @@ public final class ActorSystem: @unchecked Sendable {
             runtime: Supervisor.self,
             system: self,
             parent: nil,
+            name: nil,
             options: options,
             factory: BehaviorFactory { Supervisor { _ in } }
         )
@@ -78,23 +79,11 @@ public final class ActorSystem: @unchecked Sendable {
     @discardableResult
     public func spawn<Child: Behavior>(
         _ name: String? = nil,
-        restart: RestartType = .temporary,
-        stopTimeout: Duration? = .seconds(5),
-        on threads: ActorThreads = .workers,
-        restartIntensity: RestartIntensity? = nil,
-        mailbox: Mailbox = .unbounded,
+        options: SpawnOptions = SpawnOptions(),
         _ make: @escaping @Sendable () throws -> Child
     ) throws -> ActorRef<Child.Message> {
-        let options = SpawnOptions(
-            name: name,
-            restart: restart,
-            stopTimeout: stopTimeout,
-            runsOn: threads,
-            intensity: restartIntensity,
-            mailbox: mailbox
-        )
         guard let root else { throw SpawnError.parentStopping }
-        return try ActorCell.spawn(under: root, options, make)
+        return try ActorCell.spawn(under: root, name, options, make)
     }
 
     /// Stops all actors in the reverse order of their start, waits for them, and gives all threads and timers back.
@@ -155,14 +144,17 @@ extension ActorCell {
     /// Makes, registers and starts an actor on the calling thread.
     static func spawn<Child: Behavior>(
         under parent: ActorCell,
+        _ name: String?,
         _ options: SpawnOptions,
         _ make: @escaping @Sendable () throws -> Child
     ) throws -> ActorRef<Child.Message> {
         precondition(MemoryLayout<Child.Message>.alignment <= 16, "messages are aligned to 16 bytes at most")
+        if case .timeout = options.shutdown, Child.isSupervisor { throw SpawnError.supervisorNeedsTime }
         let cell = ActorCell(
             runtime: Child.self,
             system: parent.system,
             parent: parent,
+            name: name,
             options: options,
             factory: BehaviorFactory(make)
         )

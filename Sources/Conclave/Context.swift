@@ -21,32 +21,16 @@ public struct Context<Message>: ~Copyable {
     ///
     /// - Parameters:
     ///   - name: unique among this actor's children.
-    ///   - restart: when a child that ended by itself is started again, within `restartIntensity` of this actor.
-    ///   - stopTimeout: how long the child and its own children may take to stop before they are killed; nil waits for ever.
-    ///   - threads: where the child's handlers run.
-    ///   - restartIntensity: how often the child's own children may be restarted.
-    ///   - mailbox: how many messages wait for the child, and what happens to more.
+    ///   - options: how the child is restarted and stopped, and where it runs.
     ///   - make: makes the behaviour, once for each incarnation.
     /// - Throws: `SpawnError`, or what `make` or `started` throws; then nothing is left behind.
     @discardableResult
     public func spawn<Child: Behavior>(
         _ name: String? = nil,
-        restart: RestartType = .temporary,
-        stopTimeout: Duration? = .seconds(5),
-        on threads: ActorThreads = .workers,
-        restartIntensity: RestartIntensity? = nil,
-        mailbox: Mailbox = .unbounded,
+        options: SpawnOptions = SpawnOptions(),
         _ make: @escaping @Sendable () throws -> Child
     ) throws -> ActorRef<Child.Message> {
-        let options = SpawnOptions(
-            name: name,
-            restart: restart,
-            stopTimeout: stopTimeout,
-            runsOn: threads,
-            intensity: restartIntensity,
-            mailbox: mailbox
-        )
-        return try ActorCell.spawn(under: object, options, make)
+        try ActorCell.spawn(under: object, name, options, make)
     }
 
     /// The live children's paths, in the order of their start.

@@ -62,7 +62,7 @@ final class EchoServer: Sendable {
         let socket = try Socket.listen(on: .loopback(port: 0))
         address = try #require(socket.localAddress)
         let events = events
-        try system.spawn("listener", restart: .permanent) {
+        try system.spawn("listener", options: .permanent) {
             Listener(on: socket, maximumConnections: maximumConnections, events: socketEvents) {
                 events.add($0)
             } makeConnection: {

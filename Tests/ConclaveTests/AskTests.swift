@@ -65,7 +65,7 @@ import Testing
     func failing() async throws {
         let system = ActorSystem("ask", restartIntensity: RestartIntensity(10, per: .seconds(5)))
         let temporary = try system.spawn { Puppet() }
-        let permanent = try system.spawn(restart: .permanent) { Puppet() }
+        let permanent = try system.spawn(options: .permanent) { Puppet() }
         #expect(await askFailure { try await temporary.ask { .fail($0) } } == "stopped(failed(Planned()))")
         #expect(await askFailure { try await permanent.ask { .fail($0) } } == "restarted")
         await system.shutdown()
@@ -75,7 +75,7 @@ import Testing
     func keptToken() async throws {
         let world = SteppedWorld()
         let journal = Journal<String>()
-        let server = try world.system.spawn(restart: .permanent) { Puppet() }
+        let server = try world.system.spawn(options: .permanent) { Puppet() }
         let asker = try world.system.spawn { Puppet(journal) }
         asker.act { $0.ask(server, { .keep($0) }, { .note(describe($0)) }) }
         world.settle()
@@ -164,7 +164,7 @@ import Testing
         let world = SteppedWorld()
         let journal = Journal<String>()
         let server = try world.system.spawn { Puppet() }
-        let actor = try world.system.spawn(restart: .permanent) {
+        let actor = try world.system.spawn(options: .permanent) {
             Puppet(journal, starting: { $0.ask(server, { .count($0) }, { .note(describe($0)) }) })
         }
         world.settle()
@@ -179,7 +179,7 @@ import Testing
         let world = SteppedWorld()
         let journal = Journal<String>()
         let server = try world.system.spawn { Puppet() }
-        let actor = try world.system.spawn(restart: .permanent) { Puppet(journal) }
+        let actor = try world.system.spawn(options: .permanent) { Puppet(journal) }
         actor.act { context in
             context.ask(server, { .count($0) }, { .note(describe($0)) })
             throw Planned()

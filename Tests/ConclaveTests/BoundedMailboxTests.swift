@@ -22,7 +22,7 @@ import Testing
                 default: break
                 }
             }
-            actor = try world.system.spawn("full", restart: restart, mailbox: mailbox) {
+            actor = try world.system.spawn("full", options: SpawnOptions(restart: restart, mailbox: mailbox)) {
                 Puppet(journal, stopping: { reason, _ in journal.note("\(reason)") })
             }
             world.settle()
@@ -197,7 +197,9 @@ import Testing
         let live = Counter()
         for overflow in [Mailbox.Overflow.rejectNewest, .dropOldest, .dropNewest, .suspendSender, .fail] {
             let world = SteppedWorld()
-            let taker = try world.system.spawn(mailbox: .bounded(10, overflow: overflow)) { Taker() }
+            let taker = try world.system.spawn(options: SpawnOptions(mailbox: .bounded(10, overflow: overflow))) {
+                Taker()
+            }
             for _ in 0..<100 { taker.send(Tracked(live)) }
             #expect(live.value == 10)
             world.settle()
@@ -215,7 +217,7 @@ import Testing
     func batchEnd() async throws {
         let world = SteppedWorld()
         let journal = Journal<String>()
-        let actor = try world.system.spawn(mailbox: .bounded(1000, overflow: .dropNewest)) {
+        let actor = try world.system.spawn(options: SpawnOptions(mailbox: .bounded(1000, overflow: .dropNewest))) {
             Puppet(journal, batchEnding: { _ in journal.note("flush") })
         }
         for number in 0..<3 { actor.send(.note("\(number)")) }

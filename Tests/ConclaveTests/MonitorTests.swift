@@ -83,7 +83,7 @@ import Testing
         let world = SteppedWorld()
         let journal = Journal<String>()
         let target = try world.system.spawn { Puppet() }
-        let watcher = try world.system.spawn(restart: .permanent) { Puppet(journal) }
+        let watcher = try world.system.spawn(options: .permanent) { Puppet(journal) }
         watcher.act { context in
             context.monitor(target) { _ in .note("down") }
             throw Planned()
@@ -126,7 +126,7 @@ import Testing
     func acrossRestarts() async throws {
         let world = SteppedWorld(restartIntensity: RestartIntensity(5, per: .seconds(5)))
         let journal = Journal<String>()
-        let target = try world.system.spawn(restart: .transient) { Puppet() }
+        let target = try world.system.spawn(options: .transient) { Puppet() }
         let watcher = try world.system.spawn { Puppet(journal) }
         watcher.act { $0.monitor(target) { .note("\($0)") } }
         world.settle()

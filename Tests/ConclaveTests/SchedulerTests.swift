@@ -55,7 +55,9 @@ import Testing
     @Test("a wake-up is not lost however a worker is about to sleep")
     func wakeUps() async throws {
         let system = ActorSystem("wake-ups", workers: 3)
-        let actors = try (0..<3).map { try system.spawn(on: $0 == 2 ? .ownThread : .workers) { Puppet() } }
+        let actors = try (0..<3).map {
+            try system.spawn(options: SpawnOptions(runsOn: $0 == 2 ? .ownThread : .workers)) { Puppet() }
+        }
         await withTaskGroup(of: Void.self) { group in
             for actor in actors {
                 group.addTask {

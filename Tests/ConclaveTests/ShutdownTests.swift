@@ -20,7 +20,7 @@ import Testing
     func busySystem() async throws {
         let system = ActorSystem("busy", workers: 4)
         for number in 0..<60 {
-            try system.spawn(on: number % 10 == 0 ? .ownThread : .workers) { Busy() }
+            try system.spawn(options: SpawnOptions(runsOn: number % 10 == 0 ? .ownThread : .workers)) { Busy() }
         }
         await system.shutdown()
         #expect(system.liveCellCount == 0)
@@ -64,7 +64,7 @@ import Testing
     func failedSystemIsFreed() async throws {
         let system = ActorSystem("failing", restartIntensity: RestartIntensity(0, per: .seconds(1)))
         func run() throws {
-            let actor = try system.spawn(restart: .permanent) { Puppet() }
+            let actor = try system.spawn(options: .permanent) { Puppet() }
             actor.act { _ in throw Planned() }
         }
         let ended = Task { await system.terminated() }
@@ -145,7 +145,9 @@ import Testing
         let system = ActorSystem("blocked")
         let gate = DispatchSemaphore(value: 0)
         let journal = Journal<String>()
-        let actor = try system.spawn(on: .ownThread) { Puppet(stopping: { _, _ in journal.note("stopped") }) }
+        let actor = try system.spawn(options: SpawnOptions(runsOn: .ownThread)) {
+            Puppet(stopping: { _, _ in journal.note("stopped") })
+        }
         actor.act { _ in
             journal.note("blocked")
             gate.wait()

@@ -115,7 +115,7 @@ private struct Target: Behavior {
             if other == context.myself { tally.sent.up(by: -1) }
         case .child:
             let tally = tally
-            _ = try? context.spawn(restart: .transient) { Target(tally) }
+            _ = try? context.spawn(options: .transient) { Target(tally) }
         }
         tally.received.up()
     }
@@ -148,7 +148,8 @@ private final class Field: Sendable {
     func spawn(_ kind: Int) -> ActorRef<Target.Message>? {
         let tally = tally
         let restart: RestartType = [.permanent, .transient, .temporary][kind % 3]
-        return try? system.spawn(restart: restart, on: kind % 7 == 6 ? .ownThread : .workers) { Target(tally) }
+        return try? system.spawn(options: SpawnOptions(restart: restart, runsOn: kind % 7 == 6 ? .ownThread : .workers))
+        { Target(tally) }
     }
 
     func replace(_ number: Int, _ kind: Int) {

@@ -15,7 +15,7 @@ import Testing
     func restartType(_ restart: RestartType, _ fails: Bool, _ isRestarted: Bool) async throws {
         let world = SteppedWorld()
         let journal = Journal<String>()
-        let actor = try world.system.spawn(restart: restart) {
+        let actor = try world.system.spawn(options: SpawnOptions(restart: restart)) {
             Puppet(journal, starting: { _ in journal.note("started") })
         }
         actor.act { context in
@@ -32,7 +32,7 @@ import Testing
     func outsideStopIsFinal(_ kills: Bool) async throws {
         let world = SteppedWorld()
         let journal = Journal<String>()
-        let actor = try world.system.spawn(restart: .permanent) {
+        let actor = try world.system.spawn(options: .permanent) {
             Puppet(starting: { _ in journal.note("started") }, stopping: { reason, _ in journal.note("\(reason)") })
         }
         if kills { actor.kill() } else { actor.stop() }
@@ -46,7 +46,7 @@ import Testing
         let world = SteppedWorld(restartIntensity: RestartIntensity(2, per: .seconds(5)))
         let journal = Journal<String>()
         try world.system.spawn { Puppet(stopping: { reason, _ in journal.note("sibling \(reason)") }) }
-        let actor = try world.system.spawn(restart: .permanent) { Puppet() }
+        let actor = try world.system.spawn(options: .permanent) { Puppet() }
         world.system.onEvent { event in
             if case .restartIntensityExceeded(let path, _) = event { journal.note("exceeded at \(path)") }
         }
@@ -62,7 +62,7 @@ import Testing
     func slowFailures() async throws {
         let world = SteppedWorld(restartIntensity: RestartIntensity(1, per: .seconds(5)))
         let journal = Journal<String>()
-        let actor = try world.system.spawn(restart: .permanent) { Puppet(journal) }
+        let actor = try world.system.spawn(options: .permanent) { Puppet(journal) }
         for _ in 0..<10 {
             actor.act { _ in throw Planned() }
             world.advance(by: .seconds(6))
@@ -77,7 +77,7 @@ import Testing
     func failedRestart() async throws {
         let world = SteppedWorld(restartIntensity: RestartIntensity(3, per: .seconds(5)))
         let journal = Journal<String>()
-        let actor = try world.system.spawn(restart: .permanent) {
+        let actor = try world.system.spawn(options: .permanent) {
             Puppet(
                 journal,
                 starting: { _ in
@@ -97,7 +97,7 @@ import Testing
     func childrenOfRestarted() async throws {
         let world = SteppedWorld()
         let journal = Journal<String>()
-        let actor = try world.system.spawn("parent", restart: .permanent) {
+        let actor = try world.system.spawn("parent", options: .permanent) {
             Puppet(
                 journal,
                 starting: { context in
@@ -223,10 +223,12 @@ import Testing
         world.system.onEvent { event in
             if case .actorStopped(let path, let reason) = event { journal.note("\(path) \(reason)") }
         }
-        let top = try world.system.spawn("a", stopTimeout: nil) {
+        let top = try world.system.spawn("a", options: SpawnOptions(shutdown: .infinite)) {
             Puppet(starting: { context in
-                try context.spawn("b", stopTimeout: nil) {
-                    Puppet(starting: { context in try context.spawn("c", stopTimeout: nil) { Puppet() } })
+                try context.spawn("b", options: SpawnOptions(shutdown: .infinite)) {
+                    Puppet(starting: { context in
+                        try context.spawn("c", options: SpawnOptions(shutdown: .infinite)) { Puppet() }
+                    })
                 }
             })
         }
@@ -238,6 +240,54 @@ import Testing
         top.kill()
         world.scheduler.runNewestFirst()
         #expect(journal.entries == ["/a/b/c killed", "/a/b killed", "/a killed"])
+        await world.shutdown()
+    }
+
+    @Test("shutdown: brutal kill, timeout and infinite")
+    func shutdownKinds() async throws {
+        let world = SteppedWorld()
+        let journal = Journal<String>()
+        world.system.onEvent { event in
+            if case .actorStopped(let path, let reason) = event { journal.note("\(path) \(reason)") }
+        }
+        let parent = try world.system.spawn("p") {
+            Puppet(starting: { context in
+                for (name, shutdown) in [("killed", .brutalKill), ("late", .timeout(.seconds(2)))]
+                    as [(String, Shutdown)]
+                {
+                    try context.spawn(name, options: SpawnOptions(shutdown: shutdown)) {
+                        // Its child never ends by itself: nobody runs it until time has passed.
+                        Puppet(starting: { context in
+                            try context.spawn("slow", options: SpawnOptions(shutdown: .infinite)) { Puppet() }
+                        })
+                    }
+                }
+            })
+        }
+        parent.stop()
+        // The parent and `late` begin to end; time passes before the child of `late` is run.
+        for _ in 0..<2 { world.scheduler.step() }
+        world.time.advance(by: .seconds(1))
+        #expect(journal.entries == [])
+        world.time.advance(by: .seconds(1))
+        world.scheduler.runNewestFirst()
+        #expect(
+            journal.entries == [
+                "/p/late/slow killed", "/p/late killed", "/p/killed/slow killed", "/p/killed killed", "/p shutdown",
+            ]
+        )
+        await world.shutdown()
+    }
+
+    @Test("a finite timeout on a supervisor child is refused")
+    func supervisorNeedsTime() async throws {
+        let world = SteppedWorld()
+        #expect(throws: SpawnError.supervisorNeedsTime) {
+            try world.system.spawn(options: SpawnOptions(shutdown: .timeout(.seconds(5)))) { Supervisor { _ in } }
+        }
+        for shutdown in [nil, .brutalKill, .infinite] as [Shutdown?] {
+            try world.system.spawn(options: SpawnOptions(shutdown: shutdown)) { Supervisor { _ in } }
+        }
         await world.shutdown()
     }
 
@@ -266,11 +316,13 @@ import Testing
         let world = SteppedWorld()
         let journal = Journal<String>()
         let children = Journal<ActorRef<Puppet.Message>>()
-        try world.system.spawn(restart: .permanent, restartIntensity: RestartIntensity(0, per: .seconds(1))) {
+        try world.system.spawn(
+            options: SpawnOptions(restart: .permanent, intensity: RestartIntensity(0, per: .seconds(1)))
+        ) {
             Puppet(starting: { context in
                 journal.note("parent")
                 children.note(
-                    try context.spawn(restart: .permanent) { Puppet(starting: { _ in journal.note("child") }) }
+                    try context.spawn(options: .permanent) { Puppet(starting: { _ in journal.note("child") }) }
                 )
             })
         }

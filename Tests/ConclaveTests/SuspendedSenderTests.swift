@@ -8,7 +8,9 @@ import Testing
     ) {
         let world = SteppedWorld()
         let journal = Journal<String>()
-        let actor = try world.system.spawn(mailbox: .bounded(1, overflow: overflow)) { Puppet(journal) }
+        let actor = try world.system.spawn(options: SpawnOptions(mailbox: .bounded(1, overflow: overflow))) {
+            Puppet(journal)
+        }
         actor.send(.note("first"))
         return (world, journal, actor)
     }
@@ -148,7 +150,7 @@ import Testing
                 }
             }
         }
-        let actor = try system.spawn(mailbox: .bounded(4, overflow: .suspendSender)) { Slow() }
+        let actor = try system.spawn(options: SpawnOptions(mailbox: .bounded(4, overflow: .suspendSender))) { Slow() }
         for number in 0..<20_000 { try await actor.sendWhenRoom(.number(number)) }
         #expect(try await actor.ask { .result($0) })
         #expect(system.deadLetterCount == 0)
@@ -171,7 +173,9 @@ import Testing
     func askDropped() async throws {
         let world = SteppedWorld()
         let journal = Journal<String>()
-        let actor = try world.system.spawn(mailbox: .bounded(1, overflow: .dropOldest)) { Puppet() }
+        let actor = try world.system.spawn(options: SpawnOptions(mailbox: .bounded(1, overflow: .dropOldest))) {
+            Puppet()
+        }
         let asker = try world.system.spawn { Puppet(journal) }
         asker.act { context in
             context.ask(actor, { .count($0) }, { .note(describe($0)) })

@@ -88,7 +88,7 @@ import Testing
     func endWithIncarnation() async throws {
         let world = SteppedWorld()
         let journal = Journal<String>()
-        let actor = try world.system.spawn(restart: .permanent) { Puppet(journal) }
+        let actor = try world.system.spawn(options: .permanent) { Puppet(journal) }
         actor.act { context in
             context.after(.seconds(1), send: .note("never"))
             context.every(.seconds(1)) { .note("never") }

@@ -20,7 +20,7 @@ final class ActorCell: @unchecked Sendable {
     /// Unique among the children of one parent, if given.
     let name: String?
     let restart: RestartType
-    let stopTimeout: Duration?
+    let shutdown: Shutdown
     /// Makes the behaviour; nil once there will be no other incarnation.
     private(set) var factory: AnyObject?
 
@@ -49,16 +49,17 @@ final class ActorCell: @unchecked Sendable {
         runtime: any BehaviorRuntime.Type,
         system: ActorSystem,
         parent: ActorCell?,
+        name: String?,
         options: SpawnOptions,
         factory: AnyObject
     ) {
         self.system = system
         self.parent = parent
         self.factory = factory
-        name = options.name
+        self.name = name
         lane = BoundedLane.make(options.mailbox)
         restart = options.restart
-        stopTimeout = options.stopTimeout
+        shutdown = options.shutdown ?? (runtime.isSupervisor ? .infinite : .default)
         let behavior = runtime.behaviorLayout
         let alignment = max(behavior.alignment, MemoryLayout<CellHeader>.alignment)
         let offset = (MemoryLayout<CellHeader>.size + alignment - 1) / alignment * alignment
@@ -84,9 +85,9 @@ final class ActorCell: @unchecked Sendable {
                 queueLink: nil
             )
         )
-        if let intensity = options.intensity { require().intensity = intensity }
+        if options.intensity != .default { require().intensity = options.intensity }
         if options.runsOn == .ownThread {
-            require().ownQueue = DispatchQueue(label: "conclave.\(options.name ?? "actor")")
+            require().ownQueue = DispatchQueue(label: "conclave.\(name ?? "actor")")
         }
         system.cellCount.add(1, ordering: .relaxed)
     }
@@ -271,8 +272,12 @@ final class ActorCell: @unchecked Sendable {
     private func stopLastChild() {
         guard let child = relations?.children?.last else { return }
         relations?.stoppingChild = child
-        if case .killed = endReason { child.header.post(.kill) } else { child.header.post(.stop) }
-        guard let timeout = child.stopTimeout else { return }
+        if case .killed = endReason {
+            child.header.post(.kill)
+        } else {
+            child.header.post(child.shutdown == .brutalKill ? .kill : .stop)
+        }
+        guard case .timeout(let timeout) = child.shutdown else { return }
         let entry = TimerEntry { [weak self, weak child] _ in
             guard let self, let child else { return }
             self.header.post(.childStopTimedOut(child))

@@ -20,6 +20,8 @@ public protocol BehaviorRuntime {
     static var messageType: Any.Type { get }
     /// The behaviour's size and alignment in bytes.
     static var behaviorLayout: (size: Int, alignment: Int) { get }
+    /// Whether it only looks after children: then it may take as long to stop as they need. False unless it says otherwise.
+    static var isSupervisor: Bool { get }
 }
 
 /// Why a batch ended, and so what becomes of the scheduling right.
@@ -208,6 +210,9 @@ extension Behavior {
     public static func discardMessage(_ message: UnsafeMutableRawPointer) {
         message.assumingMemoryBound(to: Message.self).deinitialize(count: 1)
     }
+
+    /// An actor with work of its own.
+    @inlinable public static var isSupervisor: Bool { false }
 
     /// The `Message` of the behaviour.
     @inlinable public static var messageType: Any.Type { Message.self }

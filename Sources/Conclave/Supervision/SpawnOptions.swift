@@ -10,6 +10,19 @@ public enum RestartType: Sendable {
     case temporary
 }
 
+/// How a parent stops a child.
+public enum Shutdown: Hashable, Sendable {
+    /// It is killed: neither its `stopping` hook nor those below it run.
+    case brutalKill
+    /// It is asked to stop, and killed if it and its children take longer.
+    case timeout(Duration)
+    /// It is asked to stop, and may take as long as it needs.
+    case infinite
+
+    /// OTP's default for a worker: five seconds.
+    public static let `default` = Shutdown.timeout(.seconds(5))
+}
+
 /// Which threads run an actor's handlers.
 public enum ActorThreads: Sendable {
     /// The system's workers. Handlers must not block.
@@ -19,15 +32,39 @@ public enum ActorThreads: Sendable {
 }
 
 /// How an actor is started, restarted and stopped.
-struct SpawnOptions {
-    var name: String?
-    var restart = RestartType.temporary
-    /// How long the actor and its children may take to stop before it is killed; nil waits for ever.
-    var stopTimeout: Duration? = .seconds(5)
-    var runsOn = ActorThreads.workers
-    var intensity: RestartIntensity?
-    /// How much waits for the actor, and what happens to what does not fit.
-    var mailbox = Mailbox.unbounded
+///
+/// The same for every incarnation. `.permanent` and `.transient` are short for the options that differ in nothing else.
+public struct SpawnOptions: Sendable {
+    /// When the actor is started again after it ended by itself.
+    public var restart: RestartType
+    /// How its parent stops it. Nil: within five seconds, a supervisor without limit.
+    public var shutdown: Shutdown?
+    /// Where its handlers run.
+    public var runsOn: ActorThreads
+    /// How often its own children may be restarted.
+    public var intensity: RestartIntensity
+    /// How many messages wait for it, and what happens to more.
+    public var mailbox: Mailbox
+
+    /// The options given, and the defaults for the others.
+    public init(
+        restart: RestartType = .temporary,
+        shutdown: Shutdown? = nil,
+        runsOn: ActorThreads = .workers,
+        intensity: RestartIntensity = .default,
+        mailbox: Mailbox = .unbounded
+    ) {
+        self.restart = restart
+        self.shutdown = shutdown
+        self.runsOn = runsOn
+        self.intensity = intensity
+        self.mailbox = mailbox
+    }
+
+    /// Restarted however it ends.
+    public static let permanent = SpawnOptions(restart: .permanent)
+    /// Restarted after a failure.
+    public static let transient = SpawnOptions(restart: .transient)
 }
 
 /// Why `spawn` refused before the behaviour was made.
@@ -36,6 +73,8 @@ public enum SpawnError: Error, Hashable {
     case nameTaken(String)
     /// The parent, or the whole system, is stopping.
     case parentStopping
+    /// A supervisor's `shutdown` has a timeout: its children could outlive it.
+    case supervisorNeedsTime
 }
 
 /// Why a supervising actor failed.
@@ -50,6 +89,7 @@ extension SpawnError: CustomStringConvertible {
         switch self {
         case .nameTaken(let name): "the name \"\(name)\" is taken by a sibling that is alive"
         case .parentStopping: "the parent is stopping and takes no more children"
+        case .supervisorNeedsTime: "a supervisor may not be given a time to stop in: it needs as long as its children"
         }
     }
 }

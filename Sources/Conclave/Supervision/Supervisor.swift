@@ -14,6 +14,9 @@ public struct Supervisor: Behavior {
         self.startChildren = startChildren
     }
 
+    /// It stops when its last child has, however long that takes.
+    public static var isSupervisor: Bool { true }
+
     /// Starts the children, in order.
     public mutating func started(_ context: borrowing Context<Never>) throws { try startChildren(context) }
 

@@ -65,7 +65,9 @@ private func startNode(
         try TCPTransport(listeningOn: .loopback(port: options.peerPort), transportOptions, events: events)
     }
 
-    let reporter = try system.spawn("reporter", on: .ownThread) { NodeReporter(id: options.id, json: options.json) }
+    let reporter = try system.spawn("reporter", options: SpawnOptions(runsOn: .ownThread)) {
+        NodeReporter(id: options.id, json: options.json)
+    }
     var configuration = RaftServerConfiguration(
         id: options.id,
         voters: options.peers.map(\.id),

@@ -53,7 +53,10 @@ package final class TCPTransport: Transport {
     package var localAddress: SocketAddress? { socket.localAddress }
 
     package func start<Message>(under context: borrowing Context<Message>, sink: any TransportSink) throws {
-        try context.spawn("peers", restart: .permanent, restartIntensity: RestartIntensity(10, per: .seconds(10))) {
+        try context.spawn(
+            "peers",
+            options: SpawnOptions(restart: .permanent, intensity: RestartIntensity(10, per: .seconds(10)))
+        ) {
             PeerGroup(transport: self, sink: sink)
         }
     }
@@ -92,12 +95,12 @@ package final class TCPTransport: Transport {
             way.limits = configuration.limits
             way.backoff = configuration.backoff
             way.handshakeTimeout = configuration.handshakeTimeout
-            let link = try context.spawn("link-\(peer)", restart: .permanent) { [way] in
+            let link = try context.spawn("link-\(peer)", options: .permanent) { [way] in
                 PeerLink(way, events: events, sink: sink, onEvent: configuration.onEvent)
             }
             links.withLock { $0[peer] = link }
         }
-        try context.spawn("listener", restart: .permanent) {
+        try context.spawn("listener", options: .permanent) {
             Listener(
                 on: socket,
                 maximumConnections: configuration.maximumConnections,

@@ -67,14 +67,14 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
         let log = Handover(log)
         let started = Handover<ActorRef<ConsensusMessage>>()
         // No restart is allowed below: see the type's comment.
-        let node = try system.spawn("node", restartIntensity: RestartIntensity(0, per: .seconds(1))) {
+        let node = try system.spawn("node", options: SpawnOptions(intensity: RestartIntensity(0, per: .seconds(1)))) {
             Supervisor { context in
                 let outbox = Outbox(transport: transport)
-                let applier = try context.spawn("applier", restart: .permanent) { Applier(machine, status: status) }
-                let writer = try context.spawn("log", restart: .permanent, on: .ownThread) {
+                let applier = try context.spawn("applier", options: .permanent) { Applier(machine, status: status) }
+                let writer = try context.spawn("log", options: SpawnOptions(restart: .permanent, runsOn: .ownThread)) {
                     LogWriter(log.take(), outbox: outbox)
                 }
-                let consensus = try context.spawn("consensus", restart: .permanent) {
+                let consensus = try context.spawn("consensus", options: .permanent) {
                     Consensus(
                         core: core.take(),
                         options: configuration.options,

@@ -42,7 +42,7 @@ package final class KeyValueService: Sendable {
     package func listen(on socket: Socket, in system: ActorSystem, onEvent: @escaping @Sendable (NetworkEvent) -> Void)
         throws
     {
-        try system.spawn("clients", restart: .permanent) { [self] in
+        try system.spawn("clients", options: .permanent) { [self] in
             Listener(on: socket, events: events, onEvent: onEvent) { ClientConnection($0, service: self) }
         }
     }
