@@ -36,6 +36,7 @@ let package = Package(
         .testTarget(name: "ConclaveRaftTests", dependencies: ["ConclaveRaft"]),
         .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
         .testTarget(name: "CommandTests", dependencies: ["ConclaveCommand"]),
+        .testTarget(name: "ActorBenchTests", dependencies: ["ActorBench"]),
     ],
     swiftLanguageModes: [.v6]
 )

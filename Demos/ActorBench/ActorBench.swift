@@ -1,51 +1,44 @@
-// Times the same work on Conclave's actors and on Swift's own, in one run.
-
-import Conclave
-
-/// One benchmark on one implementation.
-struct Measurement {
-    var bench: String
-    var implementation: String
-    var operations: Int
-    var elapsed: Duration
-
-    var operationsPerSecond: Double { Double(operations) / elapsed.seconds }
-    var nanosecondsPerOperation: Double { elapsed.seconds * 1e9 / Double(operations) }
-}
-
-extension Duration {
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}
+// Times the same work on Conclave's actors and on what a Swift programmer would otherwise use, in one run.
 
 @main
 struct ActorBench {
     static func main() async throws {
-        let rounds = 2_000_000
-        print(
-            "ping-pong: two actors, one message in flight; \(rounds) round trips, two messages each; median of 5 runs"
-        )
-        var conclave: [Measurement] = []
-        var native: [Measurement] = []
-        for _ in 0..<5 {
-            conclave.append(try await pingPong(rounds))
-            native.append(await nativePingPong(rounds))
+        let options: Options
+        do {
+            options = try Options(CommandLine.arguments.dropFirst())
+        } catch {
+            complain("actor-bench: \(error.text)\n\n\(Options.usage)")
         }
-        let ours = median(conclave)
-        let theirs = median(native)
-        for measurement in [ours, theirs] { show(measurement) }
-        print("conclave / swift-actor: \(decimal(ours.operationsPerSecond / theirs.operationsPerSecond))")
+        if options.wantsHelp { return print(Options.usage) }
+        let chosen = Benchmark.all.filter { options.filter.map($0.name.contains) ?? true }
+        guard !chosen.isEmpty else { complain("actor-bench: no benchmark has that in its name\n\n\(Options.usage)") }
+        for benchmark in chosen {
+            Report.show(benchmark, try await measure(benchmark, options), asJSON: options.isJSON)
+        }
     }
 
-    static func median(_ measurements: [Measurement]) -> Measurement {
-        measurements.sorted { $0.elapsed < $1.elapsed }[measurements.count / 2]
+    /// The implementations take turns, so that a slow moment of the machine hits all of them.
+    private static func measure(_ benchmark: Benchmark, _ options: Options) async throws -> [Measurement] {
+        var measurements = benchmark.contenders
+            .filter { options.implementation == nil || options.implementation == $0.name }
+            .map { Measurement(contender: $0) }
+        let usesChildren = benchmark.needsFreshProcess && options.implementation == nil
+        if !benchmark.needsFreshProcess {
+            for measurement in measurements {
+                let operations = benchmark.operations(of: measurement.contender, options.scale)
+                _ = try await measurement.contender.run(max(operations / 10, benchmark.granularity))
+            }
+        }
+        for _ in 0..<options.runs {
+            for index in measurements.indices {
+                let contender = measurements[index].contender
+                let value =
+                    usesChildren
+                    ? try measureInChild(benchmark, contender, options)
+                    : try await contender.run(benchmark.operations(of: contender, options.scale))
+                measurements[index].values.append(value)
+            }
+        }
+        return measurements
     }
-
-    static func show(_ measurement: Measurement) {
-        let perMessage = decimal(measurement.nanosecondsPerOperation / 2)
-        let millions = decimal(measurement.operationsPerSecond / 1e6)
-        print("  \(measurement.implementation): \(perMessage) ns a message, \(millions) M round trips/s")
-    }
-
-    /// One digit behind the point.
-    static func decimal(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }
 }

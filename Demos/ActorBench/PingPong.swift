@@ -1,8 +1,31 @@
-// Two actors that hand one message back and forth.
+// Pairs of actors that hand one message back and forth.
 
 import Conclave
+import Dispatch
 
-struct Ponger: Behavior {
+extension Benchmark {
+    static let pingPong = pairs(1, "ping-pong", "round trips of one message between two actors", 2_000_000)
+    static let pingPong100 = pairs(100, "ping-pong-100", "round trips in 100 pairs at a time", 4_000_000)
+
+    private static func pairs(_ pairs: Int, _ name: String, _ title: String, _ operations: Int) -> Benchmark {
+        Benchmark(
+            name: name,
+            title: title,
+            operations: operations,
+            granularity: pairs,
+            contenders: [
+                .conclave { try await conclavePingPong(pairs, $0 / pairs) },
+                .swiftActor { await actorPingPong(pairs, $0 / pairs) },
+                .asyncStream(fraction: 8) { await streamPingPong(pairs, $0 / pairs) },
+                .dispatchQueue(fraction: 8) { await queuePingPong(pairs, $0 / pairs) },
+            ]
+        )
+    }
+}
+
+// MARK: Conclave
+
+private struct Ponger: Behavior {
     enum Message { case ping(Int, ActorRef<Pinger.Message>) }
     var served = 0
 
@@ -15,64 +38,121 @@ struct Ponger: Behavior {
     }
 }
 
-struct Pinger: Behavior {
-    enum Message {
-        case start(Reply<Int>)
-        case pong(Int)
-    }
+private struct Pinger: Behavior {
+    enum Message { case pong(Int) }
     let peer: ActorRef<Ponger.Message>
     let rounds: Int
-    var done: Reply<Int>?
+    let done: Latch
 
     mutating func receive(_ message: consuming Message, _ context: borrowing Context<Message>) {
         switch consume message {
-        case .start(let reply):
-            done = reply
-            peer.send(.ping(0, context.myself))
-        case .pong(let value):
-            if value < rounds { peer.send(.ping(value, context.myself)) } else { done?(value) }
+        case .pong(let value): if value < rounds { peer.send(.ping(value, context.myself)) } else { done.arrive() }
         }
     }
 }
 
-/// Round trips between a pair of Conclave actors.
-func pingPong(_ rounds: Int) async throws -> Measurement {
-    let system = ActorSystem("ping-pong")
-    let ponger = try system.spawn { Ponger() }
-    let pinger = try system.spawn { Pinger(peer: ponger, rounds: rounds) }
-    let elapsed = try await ContinuousClock().measure {
-        let reached = try await pinger.ask(timeout: .seconds(60)) { .start($0) }
-        precondition(reached == rounds, "the ball was lost")
+private func conclavePingPong(_ pairs: Int, _ rounds: Int) async throws -> Double {
+    try await withSystem { system in
+        let done = Latch(pairs)
+        let pingers = try (0..<pairs).map { _ in
+            let peer = try system.spawn { Ponger() }
+            return try system.spawn { Pinger(peer: peer, rounds: rounds, done: done) }
+        }
+        return await rate(pairs * rounds) {
+            for pinger in pingers { pinger.send(.pong(0)) }
+            await done.wait()
+        }
     }
-    await system.shutdown()
-    return Measurement(bench: "ping-pong", implementation: "conclave", operations: rounds, elapsed: elapsed)
 }
 
-actor NativePonger {
+// MARK: Swift's actors: an awaited call, which runs inline when nobody contends
+
+private actor NativePonger {
     var served = 0  // state, or the optimizer drops the hop onto the actor altogether
+
     func ping(_ value: Int) -> Int {
         served += 1
         return value + 1
     }
 }
 
-actor NativePinger {
+private actor NativePinger {
     var reached = 0  // state, as above: the hop back is part of the work
-    func run(_ peer: NativePonger, _ rounds: Int) async -> Int {
+
+    func run(_ peer: NativePonger, _ rounds: Int) async {
         while reached < rounds { reached = await peer.ping(reached) }
-        return reached
     }
 }
 
-/// Round trips between a pair of Swift's own actors: an awaited call that runs inline when nobody contends.
-func nativePingPong(_ rounds: Int) async -> Measurement {
-    let elapsed = await ContinuousClock().measure {
-        // A child task, as a program with more than one pair would have: without it the optimizer sees the whole story, and
-        // drops the hops between the actors.
-        await withTaskGroup(of: Int.self) { group in
-            group.addTask { await NativePinger().run(NativePonger(), rounds) }
-            for await reached in group { precondition(reached == rounds, "the ball was lost") }
+private func actorPingPong(_ pairs: Int, _ rounds: Int) async -> Double {
+    await rate(pairs * rounds) {
+        // Child tasks: without them the optimizer sees the whole story, and drops the hops between the actors.
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<pairs { group.addTask { await NativePinger().run(NativePonger(), rounds) } }
         }
     }
-    return Measurement(bench: "ping-pong", implementation: "swift-actor", operations: rounds, elapsed: elapsed)
+}
+
+// MARK: A task that reads an AsyncStream
+
+private func streamPingPong(_ pairs: Int, _ rounds: Int) async -> Double {
+    await rate(pairs * rounds) {
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<pairs {
+                let pings = AsyncStream.makeStream(of: Int.self)
+                let pongs = AsyncStream.makeStream(of: Int.self)
+                group.addTask {
+                    for await value in pings.stream { pongs.continuation.yield(value + 1) }
+                }
+                group.addTask {
+                    pings.continuation.yield(0)
+                    for await value in pongs.stream {
+                        if value == rounds { break }
+                        pings.continuation.yield(value)
+                    }
+                    pings.continuation.finish()
+                }
+            }
+        }
+    }
+}
+
+// MARK: A serial queue for each actor
+
+private final class QueuePonger: @unchecked Sendable {
+    // SAFETY: `served` is only touched on `queue`.
+    private let queue = DispatchQueue(label: "ponger")
+    private var served = 0
+
+    func ping(_ value: Int, _ sender: QueuePinger) {
+        queue.async {
+            self.served += 1
+            sender.pong(value + 1)
+        }
+    }
+}
+
+private final class QueuePinger: Sendable {
+    private let queue = DispatchQueue(label: "pinger")
+    private let peer = QueuePonger()
+    private let rounds: Int
+    private let done: Latch
+
+    init(_ rounds: Int, _ done: Latch) {
+        self.rounds = rounds
+        self.done = done
+    }
+
+    func pong(_ value: Int) {
+        queue.async { if value < self.rounds { self.peer.ping(value, self) } else { self.done.arrive() } }
+    }
+}
+
+private func queuePingPong(_ pairs: Int, _ rounds: Int) async -> Double {
+    let done = Latch(pairs)
+    let pingers = (0..<pairs).map { _ in QueuePinger(rounds, done) }
+    return await rate(pairs * rounds) {
+        for pinger in pingers { pinger.pong(0) }
+        await done.wait()
+    }
 }
