@@ -26,6 +26,7 @@ public final class ActorSystem: @unchecked Sendable {
     /// Spares the event its making while nobody listens.
     private let hasSubscribers = Atomic<Bool>(false)
     private let deadLetters = Atomic<Int>(0)
+    private let lateReplies = Atomic<Int>(0)
 
     /// Makes a system whose actors run on Dispatch threads.
     ///
@@ -121,6 +122,11 @@ public final class ActorSystem: @unchecked Sendable {
 
     /// Messages so far that nobody received.
     public var deadLetterCount: Int { deadLetters.load(ordering: .relaxed) }
+
+    /// Answers so far that came after their ask was over: answered before, timed out or cancelled.
+    public var lateReplyCount: Int { lateReplies.load(ordering: .relaxed) }
+
+    func noteLateReply() { lateReplies.add(1, ordering: .relaxed) }
 
     func publish(_ event: @autoclosure () -> SystemEvent) {
         guard hasSubscribers.load(ordering: .acquiring) else { return }

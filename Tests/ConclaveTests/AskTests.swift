@@ -277,18 +277,3 @@ private final class Taken<Value: Sendable>: Sendable {
     init(_ value: Value) { self.value = Mutex(value) }
     func take() { value.withLock { $0 = nil } }
 }
-
-/// A piped answer in a word.
-func describe(_ result: Result<Int, any Error>) -> String {
-    switch result {
-    case .success(let value): "\(value)"
-    case .failure(AskError.timeout): "timeout"
-    case .failure(AskError.noProcess): "noProcess"
-    case .failure(AskError.stopped(let reason)): "stopped(\(reason))"
-    case .failure(AskError.restarted): "restarted"
-    case .failure(AskError.unanswered): "unanswered"
-    case .failure(AskError.selfCall): "selfCall"
-    case .failure(AskError.mailboxFull): "mailboxFull"
-    case .failure(let error): "\(error)"
-    }
-}

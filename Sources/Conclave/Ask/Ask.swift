@@ -3,7 +3,7 @@
 internal import Synchronization
 
 extension ActorRef {
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for its answer, or for the first of the reasons why there is none.
     ///
     /// - Parameters:
     ///   - timeout: how long to wait.
@@ -14,7 +14,7 @@ extension ActorRef {
         timeout: Duration = .seconds(5),
         _ request: (Reply<Value>) -> sending Message
     ) async throws -> sending Value {
-        let answer = AwaitedAnswer<Value>(timers: cell.system.timers)
+        let answer = AwaitedAnswer<Value>(in: cell.system)
         // Both before anybody else can settle the answer: whoever does takes the timer and a waiting request back.
         answer.request = cell.makeWaitingRequest()
         answer.startTimer(timeout)
@@ -33,23 +33,46 @@ extension ActorRef {
 extension Context {
     /// Sends a request to another actor; its answer, or why there is none, comes back as a message made by `message`.
     ///
-    /// Never blocks: this actor goes on with its mailbox. The answer arrives in order with what else the other one sends.
+    /// Never blocks: this actor goes on with its mailbox. The answer arrives in order with what else the other one sends. The
+    /// incarnation that asked gets it or nobody.
+    ///
+    /// - Parameters:
+    ///   - timeout: how long to wait.
+    ///   - request: makes the message around the token that the other actor is to answer through.
+    ///   - message: makes this actor's own message of the answer or of an `AskError`. Called when the message is received.
+    /// - Returns: what `cancel` takes the question back with.
+    @discardableResult
     public func ask<Other, Value>(
         _ target: ActorRef<Other>,
         timeout: Duration = .seconds(5),
         _ request: (Reply<Value>) -> sending Other,
         _ message: @escaping (Result<Value, any Error>) -> Message
-    ) {
+    ) -> PendingAsk {
         let asker = cell.pointee.object
         let answer = PipedAnswer<Value, Message>(asker: asker, makeMessage: message)
         if target.cell === asker {
             answer.fail(.selfCall)
-            return
+            return PendingAsk(answer: answer)
         }
         answer.request = target.cell.makeWaitingRequest()
         answer.startTimer(timeout)
         target.sendRequest(request(Reply(answer)), answer.request)
+        return PendingAsk(answer: answer)
     }
+
+    /// Stops waiting for an answer: no message is received, even if it is on its way. The request may still be carried out.
+    public func cancel(_ ask: PendingAsk) { ask.answer.withdraw() }
+}
+
+/// A question of an actor, to be given back to `Context.cancel`.
+public struct PendingAsk: @unchecked Sendable {
+    // SAFETY: the answer is only acted on by its own asker's context.
+    let answer: any WithdrawableAnswer
+}
+
+/// An answer that its asker may do without, whatever its type.
+protocol WithdrawableAnswer {
+    func withdraw()
 }
 
 /// A value on its way from the actor that gave it away to the one task that asked for it.
@@ -100,26 +123,32 @@ private final class AwaitedAnswer<Value>: Answer<Value>, @unchecked Sendable {
 }
 
 /// An answer that becomes a message of the asking actor.
-private final class PipedAnswer<Value, Message>: Answer<Value>, @unchecked Sendable {
-    // SAFETY: constant; `makeMessage` is only called by the asking actor.
+private final class PipedAnswer<Value, Message>: Answer<Value>, WithdrawableAnswer, @unchecked Sendable {
+    // SAFETY: constant but for `isWithdrawn`; that one is touched, and `makeMessage` called, only by the asking actor.
     private let asker: ActorCell
     private let incarnation: Int
     private let makeMessage: (Result<Value, any Error>) -> Message
+    private var isWithdrawn = false
 
     init(asker: ActorCell, makeMessage: @escaping (Result<Value, any Error>) -> Message) {
         self.asker = asker
         self.makeMessage = makeMessage
         incarnation = asker.incarnation
-        super.init(timers: asker.system.timers)
+        super.init(in: asker.system)
     }
 
     override func deliver(_ result: sending Result<Value, any Error>) {
         asker.header.deliver(AnswerSignal(answer: self, result: result))
     }
 
-    /// An answer to an earlier incarnation is not received.
+    func withdraw() {
+        isWithdrawn = true
+        _ = settle()
+    }
+
+    /// What was taken back is not received, nor an answer to an earlier incarnation.
     fileprivate func message(_ result: Result<Value, any Error>) -> Message? {
-        incarnation == asker.incarnation ? makeMessage(result) : nil
+        isWithdrawn || incarnation != asker.incarnation ? nil : makeMessage(result)
     }
 }
 

@@ -4,7 +4,8 @@ internal import Synchronization
 
 /// A single-shot way to answer. It travels inside a message; whoever holds it last may call it.
 ///
-/// The first call wins; later ones, and one after the asker stopped waiting, are dropped. A token that is destroyed without having
+/// The first call wins; later ones, and one after the asker stopped waiting, are dropped before they reach a mailbox, and counted
+/// in `ActorSystem.lateReplyCount`. A token that is destroyed without having
 /// been called fails the asker at once.
 public struct Reply<Value>: Sendable {
     private let token: ReplyToken<Value>
@@ -55,9 +56,9 @@ class Answer<Value>: PendingAnswer, @unchecked Sendable {
     /// The request, while it may have to wait for room in a bounded mailbox.
     var request: WaitingRequest?
     private var timer: TimerEntry?
-    private let timers: TimerService
+    private let system: ActorSystem
 
-    init(timers: TimerService) { self.timers = timers }
+    init(in system: ActorSystem) { self.system = system }
 
     /// Gives the result to the asker. Called once.
     func deliver(_ result: sending Result<Value, any Error>) { fatalError("Answer.deliver is abstract") }
@@ -67,11 +68,11 @@ class Answer<Value>: PendingAnswer, @unchecked Sendable {
     func startTimer(_ timeout: Duration) {
         let entry = TimerEntry { [weak self] _ in self?.fail(.timeout) }
         timer = entry
-        timers.add(entry, deadline: timers.deadline(after: timeout))
+        system.timers.add(entry, deadline: system.timers.deadline(after: timeout))
     }
 
     func succeed(_ value: consuming sending Value) {
-        if settle() { deliver(.success(value)) }
+        if settle() { deliver(.success(value)) } else { system.noteLateReply() }
     }
 
     func fail(_ error: AskError) {
@@ -82,11 +83,11 @@ class Answer<Value>: PendingAnswer, @unchecked Sendable {
         if settle() { deliver(.failure(CancellationError())) }
     }
 
-    /// True for the first call.
-    private func settle() -> Bool {
+    /// True for the first call: the caller decides what the asker is told.
+    final func settle() -> Bool {
         // Acquiring and releasing: what the asker wrote before it sent the request is seen by whoever settles.
         guard !isSettled.exchange(true, ordering: .acquiringAndReleasing) else { return false }
-        if let timer { timers.cancel(timer) }
+        if let timer { system.timers.cancel(timer) }
         request?.withdraw()
         return true
     }

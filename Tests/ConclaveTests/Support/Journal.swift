@@ -44,6 +44,15 @@ final class Journal<Entry: Sendable>: Sendable {
         return Array(entries.prefix(count))
     }
 
+    /// Forgets what was noted; `body` gets the last copies.
+    func clear(_ body: ([Entry]) -> Void) {
+        let entries = state.withLock { state in
+            defer { state.entries = [] }
+            return state.entries
+        }
+        body(entries)
+    }
+
     private func giveUp(_ id: Int) {
         let late = state.withLock { state in
             let late = state.waiters.filter { $0.id == id }

@@ -4,7 +4,7 @@ import Conclave
 struct Puppet: Behavior {
     typealias Act = @Sendable (borrowing Context<Message>) throws -> Void
 
-    enum Message {
+    enum Message: Sendable {
         case act(Act)
         /// Answers with the number of messages received so far.
         case count(Reply<Int>)
@@ -55,6 +55,21 @@ struct Puppet: Behavior {
     mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<Message>) { stopping(reason, context) }
 }
 
+/// A piped answer in a word.
+func describe<Value>(_ result: Result<Value, any Error>) -> String {
+    switch result {
+    case .success(let value): "\(value)"
+    case .failure(AskError.timeout): "timeout"
+    case .failure(AskError.noProcess): "noProcess"
+    case .failure(AskError.stopped(let reason)): "stopped(\(reason))"
+    case .failure(AskError.restarted): "restarted"
+    case .failure(AskError.unanswered): "unanswered"
+    case .failure(AskError.selfCall): "selfCall"
+    case .failure(AskError.mailboxFull): "mailboxFull"
+    case .failure(let error): "\(type(of: error))"
+    }
+}
+
 /// The failure that tests throw.
 struct Planned: Error {}
 
@@ -66,22 +81,12 @@ extension ActorRef<Puppet.Message> {
     func settle() async throws { _ = try await ask { .count($0) } }
 }
 
-/// The name of the case an ask failed with, or what else happened.
+/// What an ask ended with, in a word.
 func askFailure<Value>(_ body: () async throws -> Value) async -> String {
     do {
         return "answered: \(try await body())"
-    } catch let error as AskError {
-        return switch error {
-        case .timeout: "timeout"
-        case .noProcess: "noProcess"
-        case .stopped(let reason): "stopped(\(reason))"
-        case .restarted: "restarted"
-        case .unanswered: "unanswered"
-        case .selfCall: "selfCall"
-        case .mailboxFull: "mailboxFull"
-        }
     } catch {
-        return "\(type(of: error))"
+        return describe(Result<Value, any Error>.failure(error))
     }
 }
 

@@ -10,8 +10,11 @@ final class SteppedScheduler: Scheduler {
     }
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "stepped")
+    /// Notes each time that an actor becomes ready, for tests with tasks that send.
+    let becameReady = Journal<Int>()
 
     func schedule(_ cell: RunnableCell) {
+        defer { becameReady.note(1) }
         let isFree = state.withLock { state in
             if !state.isFree { state.ready.append(cell) }
             return state.isFree
