@@ -11,7 +11,7 @@ import Testing
         private let asker: ActorRef<Puppet.Message>
 
         init(restart: RestartType = .temporary, mailbox: Mailbox = .unbounded) throws {
-            server = try world.system.spawn(restart: restart, mailbox: mailbox) { Puppet() }
+            server = try world.system.spawn(options: SpawnOptions(restart: restart, mailbox: mailbox)) { Puppet() }
             asker = try world.system.spawn { [journal] in Puppet(journal) }
         }
 
