@@ -14,24 +14,30 @@ package class Completion: @unchecked Sendable {
     package func fail(_ error: RaftError) { fatalError("Completion.fail is abstract") }
 }
 
-/// Waits for a command of `Machine`. Dropped, it fails with `timeout`: the command may be in the log.
-package final class CommandCompletion<Machine: StateMachine>: Completion, @unchecked Sendable {
+/// Waits for what an entry of the log comes to. Dropped, it fails with `timeout`: the entry may be in the log.
+package final class EntryCompletion<Value: Sendable>: Completion, @unchecked Sendable {
     // SAFETY: see `Completion`. Nil once finished.
-    private var finish: (@Sendable (Result<Machine.Response, RaftError>) -> Void)?
+    private var finish: (@Sendable (Result<Value, RaftError>) -> Void)?
 
-    package init(_ finish: @escaping @Sendable (Result<Machine.Response, RaftError>) -> Void) { self.finish = finish }
+    package init(_ finish: @escaping @Sendable (Result<Value, RaftError>) -> Void) { self.finish = finish }
 
     deinit { finish?(.failure(.timeout)) }
 
     package override func fail(_ error: RaftError) { end(.failure(error)) }
 
-    func succeed(_ response: Machine.Response) { end(.success(response)) }
+    func succeed(_ value: Value) { end(.success(value)) }
 
-    private func end(_ result: Result<Machine.Response, RaftError>) {
-        guard let finish = finish.take() else { preconditionFailure("a command was finished twice") }
+    private func end(_ result: Result<Value, RaftError>) {
+        guard let finish = finish.take() else { preconditionFailure("an entry was finished twice") }
         finish(result)
     }
 }
+
+/// Waits for a command of `Machine`.
+package typealias CommandCompletion<Machine: StateMachine> = EntryCompletion<Machine.Response>
+
+/// Waits for a session to be registered, kept alive or ended.
+package typealias SessionCompletion = EntryCompletion<SessionID>
 
 /// Waits for a query of `Machine`. Dropped, it fails with `noLeader`: a query may always be tried again.
 package final class QueryCompletion<Machine: StateMachine>: Completion, @unchecked Sendable {

@@ -10,4 +10,6 @@ package enum RaftError: Error, Hashable, Sendable {
     case tooLarge
     /// Unknown: the command may still be carried out, or have been.
     case timeout
+    /// Not done by this request; the refusal says what is known of earlier tries.
+    case session(SessionRefusal)
 }

@@ -16,6 +16,13 @@ package protocol StateMachine: Sendable {
     /// - Throws: only for a command that this build cannot read: the server stops rather than diverge.
     mutating func apply(_ command: ArraySlice<UInt8>, wantsResponse: Bool) throws -> Response
 
+    /// A response as bytes, for answering a command that is tried again, here or on a server that was not there the first time.
+    static func encode(_ response: Response) -> [UInt8]
+
+    /// Reads back what `encode` wrote.
+    /// - Throws: only for bytes that this build cannot read: the server stops rather than diverge.
+    static func decode(response: [UInt8]) throws -> Response
+
     /// Answers from the state as it is after all commands applied so far.
     func answer(_ query: Query) -> Response
 }

@@ -85,7 +85,7 @@ struct FailureTests {
         let (results, end) = AsyncStream.makeStream(of: Result<Int, RaftError>.self)
         let server = cluster.server(leader)
         for _ in 0..<100 {
-            server.propose([2], CommandCompletion { end.yield($0) })
+            server.propose([2], CommandCompletion<CountingMachine> { end.yield($0) })
             server.read(QueryCompletion(2) { end.yield($0) })
         }
         await cluster.stop(leader)
@@ -117,8 +117,8 @@ struct FailureTests {
         let system = ActorSystem("applier", workers: 2)
         let status = StatusBoard(RaftStatus(id: NodeID(1), voters: [NodeID(1)]))
         let applier = try system.spawn("applier") { Applier(CountingMachine(), status: status) }
-        let good = ProposalID(process: 1, sequence: 1).payload([1])
-        let bad = ProposalID(process: 1, sequence: 2).payload([])
+        let good = ProposalHeader(id: ProposalID(process: 1, sequence: 1), purpose: .command).payload([1])
+        let bad = ProposalHeader(id: ProposalID(process: 1, sequence: 2), purpose: .command).payload([])
         let entries = [good, bad, good].enumerated().map {
             Entry(term: Term(1), index: LogIndex(UInt64($0.offset + 1)), kind: .command, payload: $0.element)
         }

@@ -129,15 +129,4 @@ struct PendingProposalsTests {
             #expect(pending.waiting() == model.filter { $0.value.term == nil }.keys.sorted())
         }
     }
-
-    @Test("a payload names its command again, and one that is too short names none")
-    func proposalID() {
-        let id = ProposalID(process: 0x0102_0304_0506_0708, sequence: .max)
-        let payload = id.payload([9, 8])
-        #expect(payload.count == ProposalID.sizeBytes + 2 && payload.suffix(2) == [9, 8])
-        #expect(payload.first == 8)
-        #expect(ProposalID(payload: payload) == id)
-        #expect(ProposalID(payload: id.payload([])) == id)
-        #expect(ProposalID(payload: Array(payload[..<15])) == nil)
-    }
 }

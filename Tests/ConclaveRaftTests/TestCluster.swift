@@ -16,9 +16,16 @@ struct CountingMachine: StateMachine {
         return counts[number, default: 0]
     }
 
+    static func encode(_ response: Int) -> [UInt8] { Array("\(response)".utf8) }
+
+    static func decode(response: [UInt8]) throws -> Int {
+        guard let number = Int(String(decoding: response, as: UTF8.self)) else { throw CountingError.badResponse }
+        return number
+    }
+
     func answer(_ query: UInt8) -> Int { counts[query, default: 0] }
 
-    enum CountingError: Error { case emptyCommand }
+    enum CountingError: Error { case emptyCommand, badResponse }
 }
 
 /// Facts that tests wait for. A condition is looked at again after each of them.
@@ -167,7 +174,32 @@ final class TestCluster: Sendable {
     func propose(_ command: [UInt8], on id: NodeID) async -> Result<Int, RaftError> {
         let server = server(id)
         return await withCheckedContinuation { continuation in
-            server.propose(command, CommandCompletion { continuation.resume(returning: $0) })
+            server.propose(command, CommandCompletion<CountingMachine> { continuation.resume(returning: $0) })
+        }
+    }
+
+    func propose(_ label: SessionCommand, _ number: UInt8, on id: NodeID) async -> Result<Int, RaftError> {
+        let server = server(id)
+        return await withCheckedContinuation { continuation in
+            server.propose(
+                label,
+                [number],
+                CommandCompletion<CountingMachine> { continuation.resume(returning: $0) }
+            )
+        }
+    }
+
+    /// Registers a session, on one server after the other until it is done.
+    func registerSession() async -> SessionID {
+        var tries = 0
+        while true {
+            let server = server(ids[tries % ids.count])
+            let result = await withCheckedContinuation { continuation in
+                server.registerSession(SessionCompletion { continuation.resume(returning: $0) })
+            }
+            if case .success(let session) = result { return session }
+            tries += 1
+            await Task.yield()
         }
     }
 

@@ -25,6 +25,7 @@ struct Applier<Machine: StateMachine>: Behavior {
 
     private var machine: Machine
     private let status: StatusBoard
+    private var sessions = SessionTable()
     private var applied = LogIndex.zero
     private var waiting: [WaitingReads] = []
 
@@ -56,13 +57,68 @@ struct Applier<Machine: StateMachine>: Behavior {
         precondition(entry.index == applied.next, "entry \(entry.index) was to be applied after \(applied)")
         switch entry.kind {
         case .noop: break
-        case .command:
-            guard entry.payload.count >= ProposalID.sizeBytes else { throw WireError.truncated }
-            let command = entry.payload[ProposalID.sizeBytes...]
-            let response = try machine.apply(command, wantsResponse: completion != nil)
-            if let completion { unsafeDowncast(completion, to: CommandCompletion<Machine>.self).succeed(response) }
+        case .command: try applyCommand(entry, completion)
         }
         applied = entry.index
+    }
+
+    private mutating func applyCommand(_ entry: Entry, _ completion: Completion?) throws {
+        let (header, commandStart) = try ProposalHeader.decode(entry.payload)
+        let command = entry.payload[commandStart...]
+        guard case .command = header.purpose else { return try applySession(header, command, entry.index, completion) }
+        let response = try machine.apply(command, wantsResponse: completion != nil)
+        if let completion { unsafeDowncast(completion, to: CommandCompletion<Machine>.self).succeed(response) }
+    }
+
+    /// Applies an entry that concerns a session.
+    private mutating func applySession(
+        _ header: ProposalHeader,
+        _ command: ArraySlice<UInt8>,
+        _ index: LogIndex,
+        _ completion: Completion?
+    ) throws {
+        sessions.advance(to: header.stamp)
+        status.setLogTime(sessions.time)
+        switch header.purpose {
+        case .command: preconditionFailure("a command without a session")
+        case .registerSession:
+            let session = sessions.register(at: index)
+            if let completion { unsafeDowncast(completion, to: SessionCompletion.self).succeed(session) }
+        case .keepSessionAlive(let session):
+            let isAlive = sessions.keepAlive(session)
+            guard let completion else { return }
+            if isAlive {
+                unsafeDowncast(completion, to: SessionCompletion.self).succeed(session)
+            } else {
+                completion.fail(.session(.unknownSession))
+            }
+        case .endSession(let session):
+            sessions.end(session)
+            if let completion { unsafeDowncast(completion, to: SessionCompletion.self).succeed(session) }
+        case .sessionCommand(let label):
+            let result = try applyOnce(label, command)
+            guard let completion else { return }
+            switch result {
+            case .success(let response):
+                unsafeDowncast(completion, to: CommandCompletion<Machine>.self).succeed(response)
+            case .failure(let refusal): completion.fail(.session(refusal))
+            }
+        }
+    }
+
+    /// Carries a session's command out, unless it was before; then its answer is the one given then.
+    private mutating func applyOnce(
+        _ label: SessionCommand,
+        _ command: ArraySlice<UInt8>
+    ) throws -> Result<Machine.Response, SessionRefusal> {
+        switch sessions.admit(label) {
+        case .answered(let answer): return .success(try Machine.decode(response: answer))
+        case .refused(let refusal): return .failure(refusal)
+        case .new:
+            let response = try machine.apply(command, wantsResponse: true)
+            sessions.record(Machine.encode(response), of: label)
+            return .success(response)
+        }
     }
 
     private mutating func answerWaiting() {

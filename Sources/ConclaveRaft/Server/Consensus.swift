@@ -10,8 +10,8 @@ enum ConsensusMessage: Sendable {
     case peer(RaftMessage)
     /// A follower passes a command of its client on.
     case forwarded(ForwardedProposal, from: NodeID)
-    /// A client of this server has a command.
-    case propose([UInt8], Completion)
+    /// A client of this server has a command, or wants something of its session.
+    case propose(ProposalPurpose, [UInt8], Completion)
     /// A client of this server has a query.
     case read(Completion)
     /// Writes are durable, up to the ticket if there is one.
@@ -65,6 +65,8 @@ struct Consensus: Behavior {
     private var isBatchOpen = false
     /// When the timer is due, in ticks; nil when it has fired.
     private var timer: (timer: Timer, dueAt: UInt64)?
+    /// The log time when this server became leader, and its own clock at that moment, in ticks.
+    private var leadership = (logTime: UInt64(0), since: UInt64(0))
     /// The last deadline of the queries that wait for the applier.
     private var applierDeadline: UInt64 = 0
     private var proposals = PendingProposals<Completion>()
@@ -113,7 +115,7 @@ struct Consensus: Behavior {
         switch consume message {
         case .peer(let message): core.step(message)
         case .forwarded(let proposal, let peer): accept(proposal, from: peer)
-        case .propose(let command, let completion): propose(command, completion)
+        case .propose(let purpose, let command, let completion): propose(purpose, command, completion)
         case .read(let completion): read(completion)
         case .persisted(let ticket, let writes):
             openWrites -= writes
@@ -178,23 +180,25 @@ struct Consensus: Behavior {
 
     // MARK: Commands
 
-    private mutating func propose(_ command: [UInt8], _ completion: Completion) {
+    private mutating func propose(_ purpose: ProposalPurpose, _ command: [UInt8], _ completion: Completion) {
         guard core.leader != nil else { return completion.fail(.noLeader) }
-        guard command.count <= WriteAheadLog.maximumPayloadBytes - ProposalID.sizeBytes else {
+        guard command.count <= WriteAheadLog.maximumPayloadBytes - ProposalHeader.maximumSizeBytes else {
             return completion.fail(.tooLarge)
         }
         guard proposals.count < options.pendingProposals, !hasTooMuchUncommitted,
             proposals.count == 0 || proposals.payloadBytes + command.count <= options.pendingBytes
         else { return completion.fail(.overloaded) }
         let sequence = proposals.nextSequence
-        let payload = ProposalID(process: process, sequence: sequence).payload(command)
+        let id = ProposalID(process: process, sequence: sequence)
+        let payload = ProposalHeader(id: id, purpose: purpose).payload(command)
         proposals.add(.init(payload: payload, completion: completion, term: nil, deadline: deadline))
         submit(sequence)
     }
 
     /// Puts a command into the log, or on its way to the leader. Without a leader it waits.
     private mutating func submit(_ sequence: UInt64) {
-        guard let payload = proposals.payload(sequence) else { return }
+        guard var payload = proposals.payload(sequence) else { return }
+        if core.role == .leader { ProposalHeader.stamp(&payload, logTime) }
         switch core.propose(payload) {
         case .appended(_, let term): proposals.setTerm(sequence, term)
         case .notLeader(let leader?) where leader != core.id:
@@ -204,10 +208,15 @@ struct Consensus: Behavior {
         }
     }
 
-    private mutating func accept(_ proposal: ForwardedProposal, from peer: NodeID) {
+    private mutating func accept(_ proposal: consuming ForwardedProposal, from peer: NodeID) {
         guard core.role == .leader, proposal.term == core.term, !hasTooMuchUncommitted else { return }
+        ProposalHeader.stamp(&proposal.payload, logTime)
         if case .appended(let index, _) = core.propose(proposal.payload) { core.awaitCommit(of: index, for: peer) }
     }
+
+    /// The time a leader stamps into entries: it goes on from where the log's time stood when it was elected, at the pace of the
+    /// leader's own monotonic clock (as LogCabin's cluster time). No clock of the day is involved (rule P40).
+    private var logTime: UInt64 { leadership.logTime + (now - leadership.since) * options.tick.nanoseconds }
 
     private var hasTooMuchUncommitted: Bool {
         core.role == .leader && core.lastIndex - core.commitIndex >= options.uncommittedEntries
@@ -295,13 +304,14 @@ struct Consensus: Behavior {
     }
 
     private mutating func completion(of entry: Entry) -> Completion? {
-        guard entry.kind == .command, let id = ProposalID(payload: entry.payload), id.process == process else {
+        guard entry.kind == .command, let id = ProposalHeader.id(of: entry.payload), id.process == process else {
             return nil
         }
         return proposals.complete(id.sequence)
     }
 
     private mutating func announce(_ event: RaftEvent) {
+        if case .roleChanged(.leader, _) = event { leadership = (status.logTime, now) }
         publishStatus()
         onEvent(event)
         if case .leaderChanged(.some, _) = event {

@@ -22,7 +22,7 @@ struct ConsensusSink: TransportSink {
             }
             consensus.send(.peer(message))
         case .proposal(let proposal):
-            guard ProposalID(payload: proposal.payload) != nil else { throw WireError.truncated }
+            _ = try ProposalHeader.decode(proposal.payload)
             consensus.send(.forwarded(proposal, from: NodeID(peer.rawValue)))
         }
     }

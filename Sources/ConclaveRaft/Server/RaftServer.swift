@@ -99,7 +99,27 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
 
     /// Proposes a command; `completion` hears its response or its failure, once.
     package func propose(_ command: [UInt8], _ completion: CommandCompletion<Machine>) {
-        consensus.send(.propose(command, completion))
+        consensus.send(.propose(.command, command, completion))
+    }
+
+    /// Proposes a command of a session: carried out once, however often and on whichever server it is tried.
+    package func propose(_ label: SessionCommand, _ command: [UInt8], _ completion: CommandCompletion<Machine>) {
+        consensus.send(.propose(.sessionCommand(label), command, completion))
+    }
+
+    /// Registers a session; `completion` hears its id.
+    package func registerSession(_ completion: SessionCompletion) {
+        consensus.send(.propose(.registerSession, [], completion))
+    }
+
+    /// Tells that a session's client is alive.
+    package func keepAlive(_ session: SessionID, _ completion: SessionCompletion) {
+        consensus.send(.propose(.keepSessionAlive(session), [], completion))
+    }
+
+    /// Ends a session; its answers are forgotten.
+    package func endSession(_ session: SessionID, _ completion: SessionCompletion) {
+        consensus.send(.propose(.endSession(session), [], completion))
     }
 
     /// Answers a query linearizably.

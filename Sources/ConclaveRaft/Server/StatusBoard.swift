@@ -19,6 +19,7 @@ package struct RaftStatus: Hashable, Sendable {
 package final class StatusBoard: Sendable {
     private let status: Mutex<RaftStatus>
     private let applied = Atomic<UInt64>(0)
+    private let time = Atomic<UInt64>(0)
 
     init(_ status: RaftStatus) { self.status = Mutex(status) }
 
@@ -40,4 +41,9 @@ package final class StatusBoard: Sendable {
     }
 
     func setApplied(_ index: LogIndex) { applied.store(index.rawValue, ordering: .relaxed) }
+
+    /// Log time as of the last applied entry, in nanoseconds.
+    var logTime: UInt64 { time.load(ordering: .relaxed) }
+
+    func setLogTime(_ nanoseconds: UInt64) { time.store(nanoseconds, ordering: .relaxed) }
 }

@@ -28,6 +28,8 @@ package enum WireError: Error, Hashable, Sendable {
     case numberOutOfRange(UInt64)
     /// A log entry of so many bytes cannot be written.
     case payloadTooLarge(Int)
+    /// Sessions of a snapshot are not what a server writes.
+    case badSessions
 }
 
 /// The encoding, little endian: kind (1), from (8), to (8), term (8), then the fields of the kind in their order. An optional

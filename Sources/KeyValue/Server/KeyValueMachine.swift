@@ -28,5 +28,19 @@ package struct KeyValueMachine: StateMachine {
         return try store.apply(batch: command, wantsReplies: wantsResponse)
     }
 
+    package static func encode(_ response: [Reply]) -> [UInt8] {
+        var writer = RESPWriter(version: .three)
+        for reply in response { writer.write(reply) }
+        return writer.take()
+    }
+
+    package static func decode(response: [UInt8]) throws -> [Reply] {
+        var parser = RESPReplyParser()
+        parser.append(response)
+        var replies: [Reply] = []
+        while let reply = try parser.next() { replies.append(reply) }
+        return replies
+    }
+
     package func answer(_ query: [KeyValueRead]) -> [Reply] { query.map { store.answer($0) } }
 }
