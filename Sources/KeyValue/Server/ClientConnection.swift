@@ -198,7 +198,8 @@ extension RaftError {
         case .overloaded: .error("BUSY", "Too many commands wait for the cluster, try again later")
         case .tooLarge: .error("ERR", "The command is longer than an entry of the replicated log may be")
         case .session(.unknownSession): .error("NOSESSION", "No such session: it has expired or never was")
-        case .session(.answerForgotten): .error("DONE", "The command was carried out before; its answer is no longer kept")
+        case .session(.answerForgotten):
+            .error("DONE", "The command was carried out before; its answer is no longer kept")
         case .session(.windowExceeded): .error("WINDOW", "Too many commands of this session are unanswered")
         case .timeout:
             .error("TIMEOUT", "No answer from the cluster in time: the command may or may not be carried out")
