@@ -20,6 +20,8 @@ struct ThreadState: ~Copyable {
     @usableFromInline var current: CellPointer?
     /// What an unanswered ask fails with if its token is destroyed now; nil outside of the runtime's own clean-up.
     var askFailure: AskError?
+    /// Where an agent's action that runs on this thread keeps what it sends to agents. Not retained: the agent's actor has it.
+    @usableFromInline var heldSends: Unmanaged<HeldSends>?
 
     init() {
         freeLists = .allocate(capacity: SizeClass.count)
