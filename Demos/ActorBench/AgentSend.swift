@@ -21,7 +21,7 @@ extension Benchmark {
 
 private func conclaveAgent(_ count: Int) async throws -> Double {
     try await withSystem { system in
-        let agent = try Agent(0, in: system)
+        let agent = Agent(0, in: system)
         return try await rate(count) {
             for number in 1...count { agent.send { $0 += number > 0 ? 1 : 0 } }
             let total = try await agent.get(timeout: .seconds(60))
