@@ -33,17 +33,17 @@ public final class ActorSystem: @unchecked Sendable {
     /// - Parameters:
     ///   - workers: the most threads that run actors at a time; the machine's processors by default.
     ///   - restartIntensity: how often actors spawned here may be restarted; beyond that the system shuts down.
+    ///   - watchdog: how long a handler may hold its worker without saying so by `Context.blocking`; after that another worker
+    ///     takes its place and `SystemEvent.workerBlocked` tells who it was. A millisecond at least; nil for no watchdog.
     public convenience init(
         _ name: String,
         workers: Int = ActorSystem.processorCount,
-        restartIntensity: RestartIntensity = .default
+        restartIntensity: RestartIntensity = .default,
+        watchdog: Duration? = .milliseconds(100)
     ) {
-        self.init(
-            name,
-            scheduler: DispatchScheduler(workerCount: workers),
-            time: DispatchTimeSource(),
-            restartIntensity: restartIntensity
-        )
+        let scheduler = DispatchScheduler(workerCount: workers, patience: watchdog)
+        self.init(name, scheduler: scheduler, time: DispatchTimeSource(), restartIntensity: restartIntensity)
+        scheduler.report(blocked: { [weak self] in self?.publish(.workerBlocked($0)) })
     }
 
     /// Makes a system on a scheduler and a clock of the caller's choice: the seam of simulation.
@@ -111,6 +111,10 @@ public final class ActorSystem: @unchecked Sendable {
         defer { rootLock.unlock() }
         liveRoot = nil  // not the last reference: the caller holds one
     }
+
+    /// Runs tasks on this system's workers, beside its actors: `withTaskExecutorPreference(system.taskExecutor) { … }`. A task
+    /// that talks to actors from there does so without a change of threads. It must not block, and may go on after `shutdown`.
+    public var taskExecutor: any TaskExecutor { scheduler }
 
     // MARK: Events
 

@@ -31,6 +31,8 @@ public enum SystemEvent: Sendable {
     case actorStopped(path: String, reason: ExitReason)
     /// A message found a bounded mailbox full; `overflows` counts those of this actor, the rejected and the waiting among them.
     case mailboxOverflowed(path: String, Mailbox.Overflow, overflows: Int)
+    /// A handler has held its worker for longer than the system's watchdog allows.
+    case workerBlocked(BlockedWorker)
     /// A parent ends because a child failed too often.
     case restartIntensityExceeded(path: String, child: String)
 }

@@ -81,8 +81,7 @@ final class ActorCell: @unchecked Sendable {
                 owesBatchEnd: false,
                 runsOnOwnThread: options.runsOn == .ownThread,
                 schedulerID: ObjectIdentifier(system.scheduler),
-                object: self,
-                queueLink: nil
+                object: self
             )
         )
         if options.intensity != .default { require().intensity = options.intensity }
@@ -185,6 +184,7 @@ final class ActorCell: @unchecked Sendable {
     /// may go away.
     func attend() -> Bool {
         let thread = ThreadState.current
+        thread.leave()
         let before = thread.pointee.current
         thread.pointee.current = nil
         defer { thread.pointee.current = before }
@@ -317,7 +317,9 @@ final class ActorCell: @unchecked Sendable {
         thread.pointee.askFailure = asksParent ? .restarted : .stopped(reason)
         if hasBehavior {
             hasBehavior = false
+            thread.enter(header)
             header.pointee.runtime.endIncarnation(RunnableCell(header), reason)
+            thread.leave()
         }
         // After the `stopping` hook, which may have started timers and monitors.
         relations?.endIncarnation()
@@ -338,6 +340,9 @@ final class ActorCell: @unchecked Sendable {
         endReason = nil
         header.pointee.phase = .starting
         relations?.children?.reopen()
+        let thread = ThreadState.current
+        thread.enter(header)
+        defer { thread.leave() }
         do {
             try start()
             restartCount += 1

@@ -85,6 +85,7 @@ extension Behavior {
                     }
                     continue
                 }
+                thread.leave()
                 // Releasing: the next holder of the right sees all that this batch wrote.
                 if cell.pointee.tail.compareExchange(
                     expected: node.address,
@@ -95,6 +96,7 @@ extension Behavior {
                     NodePool.free(node, thread)
                     return .idle
                 }
+                thread.enter(cell)
                 if !awaitLink(node) {
                     cell.pointee.head = node
                     return .yielded

@@ -33,8 +33,6 @@ struct CellHeader: ~Copyable {
     @usableFromInline let schedulerID: ObjectIdentifier
     /// What is seldom needed. Not retained: it owns this memory.
     unowned(unsafe) let object: ActorCell
-    /// The executor's shared queues link cells through this word.
-    var queueLink: CellPointer?
 
     /// `tail` of a mailbox that is empty and whose actor nobody is running.
     @inlinable static var idle: UInt { 1 }

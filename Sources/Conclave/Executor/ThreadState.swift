@@ -1,7 +1,7 @@
 // What the runtime keeps for each thread that sends or runs messages.
 
 public import ConclavePlatform
-internal import Synchronization
+public import Synchronization
 
 #if canImport(Glibc)
     internal import Glibc
@@ -9,9 +9,14 @@ internal import Synchronization
     internal import Darwin
 #endif
 
-/// One thread's runtime state, reached through thread-local storage. Only its own thread touches it.
+/// One thread's runtime state, reached through thread-local storage. Only its own thread touches what is not atomic.
 @usableFromInline
 struct ThreadState: ~Copyable {
+    /// The address of the actor that this thread runs, `job` while it runs a piece of a task, or 0. Other threads may look at
+    /// it; see `leave`.
+    @usableFromInline let running = Atomic<UInt>(0)
+    /// Another thread is about to reach for the actor in `running`.
+    @usableFromInline let isObserved = Atomic<Bool>(false)
     /// `SizeClass.count` lists of free mailbox nodes.
     @usableFromInline let freeLists: UnsafeMutablePointer<FreeList>
     /// The worker whose loop runs on this thread, if any.
@@ -27,6 +32,9 @@ struct ThreadState: ~Copyable {
         freeLists = .allocate(capacity: SizeClass.count)
         freeLists.initialize(repeating: FreeList(), count: SizeClass.count)
     }
+
+    /// Stands in `running` for a piece of a task.
+    static var job: UInt { 1 }
 
     /// The calling thread's state, made at its first use and returned when the thread ends.
     @inlinable
@@ -69,3 +77,29 @@ struct ThreadState: ~Copyable {
 }
 
 @usableFromInline typealias ThreadPointer = UnsafeMutablePointer<ThreadState>
+
+extension UnsafeMutablePointer where Pointee == ThreadState {
+    /// The thread begins to run an actor whose scheduling right it holds.
+    @inlinable
+    func enter(_ cell: CellPointer) { pointee.running.store(UInt(bitPattern: cell), ordering: .relaxed) }
+
+    /// The thread begins to run a piece of a task.
+    func enterJob() { pointee.running.store(ThreadState.job, ordering: .relaxed) }
+
+    /// The thread is about to give the right away, after which the actor may be freed at any moment.
+    ///
+    /// A hazard pointer: whoever reads `running` announces itself in `isObserved`, runs the heavy fence and then reads. Either it
+    /// sees our 0, or we see its announcement and wait until it has taken a reference of its own.
+    @inlinable
+    func leave() {
+        pointee.running.store(0, ordering: .relaxed)
+        conclave_light_fence()
+        // Acquiring: the observer is done with the actor before anybody frees it.
+        if pointee.isObserved.load(ordering: .acquiring) { waitForObserver() }
+    }
+
+    @usableFromInline @inline(never)
+    func waitForObserver() {
+        while pointee.isObserved.load(ordering: .acquiring) { SpinLock.pause() }
+    }
+}

@@ -5,8 +5,12 @@ public import Synchronization
 /// A worker's queues. Its own thread adds and takes; other workers steal from the run queue and, when it is stuck, the next-slot.
 @usableFromInline
 struct WorkerState: ~Copyable {
-    /// The actor woken last: run next, so that a question and its answer need no other thread. 0 when empty.
+    /// The actor (or job) woken last: run next, so that a question and its answer need no other thread. 0 when empty.
     @usableFromInline let nextSlot = Atomic<UInt>(0)
+    /// Batches begun: while it stands still, so does the thread.
+    let batches = Atomic<UInt32>(0)
+    /// The scheduler wants a word with the thread when its batch is over: it may have been replaced meanwhile.
+    let needsCheckIn = Atomic<Bool>(false)
     let runQueue = RunQueue()
     /// Whose worker this is. Not retained: a scheduler outlives its workers' threads.
     unowned(unsafe) let scheduler: DispatchScheduler
@@ -25,35 +29,45 @@ struct WorkerState: ~Copyable {
 extension UnsafeMutablePointer where Pointee == WorkerState {
     /// Runs `cell` next on this worker; what was to run next goes to the run queue. Called by the worker's own thread.
     @inlinable
-    func wakeNext(_ cell: CellPointer) {
-        let woken = UInt(bitPattern: cell)
+    func wakeNext(_ cell: CellPointer) { wakeNext(bits: UInt(bitPattern: cell)) }
+
+    /// The same for a `WorkItem`.
+    @inlinable
+    func wakeNext(bits woken: UInt) {
         // Releasing: a thief sees what we wrote before the wake-up. Only this thread ever fills the slot, so an empty slot
         // stays empty until the store.
         if pointee.nextSlot.load(ordering: .relaxed) == 0 {
             pointee.nextSlot.store(woken, ordering: .releasing)
         } else {
             let displaced = pointee.nextSlot.exchange(woken, ordering: .acquiringAndReleasing)
-            if displaced != 0 { queue(CellPointer(bitPattern: displaced).unsafelyUnwrapped) }
+            if displaced != 0 { queue(bits: displaced) }
         }
     }
 
     /// Adds to the run queue's end and lets an idle worker know. Called by the worker's own thread.
     @usableFromInline @inline(never)
-    func queue(_ cell: CellPointer) {
-        if !pointee.runQueue.push(cell) { pointee.scheduler.inject(cell) }
+    func queue(bits: UInt) {
+        push(WorkItem(bits: bits))
         pointee.scheduler.notifyOfWork()
     }
 
-    func takeNext() -> CellPointer? {
+    /// Adds to the run queue's end. Called by the worker's own thread.
+    func push(_ item: WorkItem) {
+        if !pointee.runQueue.push(item) { pointee.scheduler.inject(item) }
+    }
+
+    /// Empties the next-slot. By the worker's own thread, or by one that rescues what a stuck thread would leave there.
+    func takeNext() -> WorkItem? {
         guard pointee.nextSlot.load(ordering: .relaxed) != 0 else { return nil }
-        return CellPointer(bitPattern: pointee.nextSlot.exchange(0, ordering: .acquiring))
+        let bits = pointee.nextSlot.exchange(0, ordering: .acquiring)
+        return bits == 0 ? nil : WorkItem(bits: bits)
     }
 }
 
 /// A bounded ring that its owner fills and empties in order and from which others take half at a time.
 ///
 /// The scheme is that of Go's scheduler (runtime/proc.go, runqput and runqgrab): `head` moves only by compare-exchange, so that a
-/// thief which copied cells that were meanwhile taken, or overwritten, fails and tries again.
+/// thief which copied items that were meanwhile taken, or overwritten, fails and tries again.
 struct RunQueue: ~Copyable {
     static let capacity: UInt32 = 256
 
@@ -75,34 +89,34 @@ struct RunQueue: ~Copyable {
     var isEmpty: Bool { head.load(ordering: .acquiring) == tail.load(ordering: .acquiring) }
 
     /// Owner only. False when full.
-    func push(_ cell: CellPointer) -> Bool {
+    func push(_ item: WorkItem) -> Bool {
         let end = tail.load(ordering: .relaxed)
         guard end &- head.load(ordering: .acquiring) < Self.capacity else { return false }
-        slot(end).pointee.store(UInt(bitPattern: cell), ordering: .relaxed)
-        // Releasing: a thief that sees the new tail sees the slot, and what the cell's last holder wrote.
+        slot(end).pointee.store(item.bits, ordering: .relaxed)
+        // Releasing: a thief that sees the new tail sees the slot, and what the item's last holder wrote.
         tail.store(end &+ 1, ordering: .releasing)
         return true
     }
 
-    /// Owner only. The oldest cell.
-    func pop() -> CellPointer? {
+    /// Owner only. The oldest item.
+    func pop() -> WorkItem? {
         var start = head.load(ordering: .acquiring)
         let end = tail.load(ordering: .relaxed)
         while start != end {
-            let cell = slot(start).pointee.load(ordering: .relaxed)
+            let bits = slot(start).pointee.load(ordering: .relaxed)
             let (taken, now) = head.compareExchange(
                 expected: start,
                 desired: start &+ 1,
                 ordering: .acquiringAndReleasing
             )
-            if taken { return CellPointer(bitPattern: cell) }
+            if taken { return WorkItem(bits: bits) }
             start = now
         }
         return nil
     }
 
-    /// Moves half of `victim`'s cells here, one of them as the result. Called by this queue's owner, whose queue is empty.
-    func steal(from victim: borrowing RunQueue) -> CellPointer? {
+    /// Moves half of `victim`'s items here, one of them as the result. Called by this queue's owner, whose queue is empty.
+    func steal(from victim: borrowing RunQueue) -> WorkItem? {
         let ownEnd = tail.load(ordering: .relaxed)
         while true {
             let start = victim.head.load(ordering: .acquiring)
@@ -112,8 +126,8 @@ struct RunQueue: ~Copyable {
             let count = available - available / 2
             if count > Self.capacity / 2 { continue }  // head and tail were read at different moments
             for position in 0..<count {
-                let cell = victim.slot(start &+ position).pointee.load(ordering: .relaxed)
-                slot(ownEnd &+ position).pointee.store(cell, ordering: .relaxed)
+                let bits = victim.slot(start &+ position).pointee.load(ordering: .relaxed)
+                slot(ownEnd &+ position).pointee.store(bits, ordering: .relaxed)
             }
             let moved = victim.head.compareExchange(
                 expected: start,
@@ -123,7 +137,7 @@ struct RunQueue: ~Copyable {
             if moved {
                 let last = slot(ownEnd &+ (count - 1)).pointee.load(ordering: .relaxed)
                 tail.store(ownEnd &+ (count - 1), ordering: .releasing)
-                return CellPointer(bitPattern: last)
+                return WorkItem(bits: last)
             }
         }
     }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ConclaveFences.h"
 #include "ConclaveLinux.h"
 
 // The calling thread's runtime state; null until the runtime sets it. One word, owned by module Conclave.

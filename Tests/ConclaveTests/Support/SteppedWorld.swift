@@ -24,6 +24,8 @@ final class SteppedScheduler: Scheduler {
 
     func scheduleOnOwnThread(_ cell: RunnableCell) { schedule(cell) }
 
+    func schedule(_ job: RunnableJob) { queue.async { job.run() } }
+
     /// The actors have ended; their last batch is over when this returns.
     func shutdown() async { queue.sync {} }
 

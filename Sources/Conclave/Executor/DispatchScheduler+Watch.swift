@@ -1,0 +1,136 @@
+// The watchdog: finds handlers that hold their worker for long without having said so.
+
+internal import ConclavePlatform
+internal import Dispatch
+internal import Synchronization
+
+/// A worker whose handler blocks, or computes, without having said so by `Context.blocking`.
+public struct BlockedWorker: Sendable {
+    /// The path of the actor whose handler it is. Nil if it is a task on the system's executor, or if the kernel does not let us
+    /// know safely.
+    public let actor: String?
+    /// What the actor understands; nil with `actor`.
+    public let messageType: Any.Type?
+    /// Another worker took its place. If not, so many threads are blocked already that there is none left.
+    public let isReplaced: Bool
+}
+
+extension DispatchScheduler {
+    /// What the watchdog knows. Guarded by the scheduler's lock.
+    struct Watch {
+        /// Between two looks; nil if nobody watches.
+        let period: DispatchTimeInterval?
+        var detector = StallDetector()
+        /// A look is to come. Only while a worker is busy: an idle system uses no CPU.
+        private(set) var isOn = false
+        var onBlocked: @Sendable (BlockedWorker) -> Void = { _ in }
+
+        init(patience: Duration?) {
+            precondition(
+                patience.map { $0 >= .milliseconds(1) } ?? true,
+                "a watchdog needs a patience of a millisecond at least"
+            )
+            period = patience.map {
+                .nanoseconds(Int(clamping: max(1, $0.nanoseconds / StallDetector.looksPerPatience)))
+            }
+        }
+
+        /// A worker is busy. True: the caller must see to the next look.
+        mutating func begin() -> Bool {
+            if isOn || period == nil { return false }
+            isOn = true
+            return true
+        }
+
+        mutating func end() {
+            isOn = false
+            detector = StallDetector()
+        }
+    }
+
+    /// Who is told of blocked workers, on the watchdog's thread.
+    func report(blocked handler: @escaping @Sendable (BlockedWorker) -> Void) {
+        lock.withLock { watch.onBlocked = handler }
+    }
+
+    func lookLater() {
+        guard let period = watch.period else { return }
+        Self.watchQueue.asyncAfter(deadline: .now() + period) { [weak self] in self?.look() }
+    }
+
+    /// One for all systems: a look is short.
+    private static let watchQueue = DispatchQueue(label: "conclave.watchdog")
+    private static let canNameActors = conclave_heavy_fence_prepare() != 0
+
+    private func look() {
+        var found: [(actor: ActorCell?, isReplaced: Bool)] = []
+        var rescued = false
+        lock.lock()
+        let othersAreStuck = seats.contains { $0.occupancy == .stuck }
+        for seat in seats {
+            switch seat.occupancy {
+            case .running:
+                // Relaxed: only whether there is anything at all.
+                guard let thread = seat.thread, thread.pointee.running.load(ordering: .relaxed) != 0 else {
+                    watch.detector.forget(seat.worker.pointee.index)
+                    continue
+                }
+                let batches = seat.worker.pointee.batches.load(ordering: .relaxed)
+                let index = seat.worker.pointee.index
+                guard watch.detector.isStuck(index, batches: batches, othersAreStuck: othersAreStuck) else { continue }
+                let actor = actor(on: thread)
+                // It may have moved while we looked.
+                guard seat.worker.pointee.batches.load(ordering: .relaxed) == batches else { continue }
+                found.append((actor, replace(seat)))
+            case .stuck: break
+            case .absent, .parked, .blocked:
+                watch.detector.forget(seat.worker.pointee.index)
+                continue
+            }
+            // What the handler has woken, or wakes later, must not wait for its end. The run queue is open to thieves anyway.
+            if seat.occupancy == .stuck, let next = seat.worker.takeNext() {
+                inject(next)
+                rescued = true
+            }
+        }
+        let goesOn = seats.contains { $0.occupancy == .running || $0.occupancy == .stuck }
+        if !goesOn { watch.end() }
+        let onBlocked = watch.onBlocked
+        lock.unlock()
+        if goesOn { lookLater() }
+        if rescued || !found.isEmpty { notifyOfWork() }
+        for (actor, isReplaced) in found {
+            onBlocked(
+                BlockedWorker(
+                    actor: actor?.path,
+                    messageType: actor?.header.pointee.runtime.messageType,
+                    isReplaced: isReplaced
+                )
+            )
+        }
+    }
+
+    /// The worker counts no longer: another may be awake in its place. False: no thread is left for that. Under the lock.
+    private func replace(_ seat: Seat) -> Bool {
+        guard seat.holdsBudget || ThreadBudget.take() else { return false }
+        seat.holdsBudget = true
+        seat.occupancy = .stuck
+        awake.subtract(1, ordering: .sequentiallyConsistent)
+        seat.worker.pointee.needsCheckIn.store(true, ordering: .relaxed)
+        return true
+    }
+
+    /// A reference to the actor that a thread runs. Under the lock, so that the thread cannot give its seat back meanwhile.
+    private func actor(on thread: ThreadPointer) -> ActorCell? {
+        guard Self.canNameActors else { return nil }
+        // See `leave`: from here until we say that we are done the thread does not let go of its actor.
+        thread.pointee.isObserved.store(true, ordering: .sequentiallyConsistent)
+        conclave_heavy_fence()
+        let address = thread.pointee.running.load(ordering: .acquiring)
+        var actor: ActorCell?
+        if address != ThreadState.job, let cell = CellPointer(bitPattern: address) { actor = cell.pointee.object }
+        // Releasing: the reference is counted before the thread goes on.
+        thread.pointee.isObserved.store(false, ordering: .releasing)
+        return actor
+    }
+}
