@@ -121,7 +121,7 @@ import Testing
     func elsewhere() async throws {
         let system = ActorSystem("elsewhere")
         let journal = Journal<String>()
-        let actor = try system.spawn(on: .ownThread) {
+        let actor = try system.spawn(options: SpawnOptions(runsOn: .ownThread)) {
             Puppet(starting: { try $0.blocking { journal.note("start") } })
         }
         actor.act { try $0.blocking { journal.note("own thread") } }
