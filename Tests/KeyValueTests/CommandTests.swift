@@ -14,6 +14,8 @@ struct LoneClient {
             case .reply(let reply): reply
             case .write(let write): store.apply(write)
             case .read(let read): store.answer(read)
+            case .once(_, let write): store.apply(write)
+            case .session(let request): Reply.simple("\(request)")
             case .info(let sections): Self.facts.reply(sections: sections)
             case .close(let reply): close(reply)
             }

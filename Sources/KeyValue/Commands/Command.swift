@@ -1,7 +1,12 @@
+package import ConclaveRaft
+
 /// A command with its arguments checked and typed.
 package enum Command: Hashable, Sendable {
     case write(KeyValueWrite)
     case read(KeyValueRead)
+    /// A write of a session.
+    case once(SessionCommand, KeyValueWrite)
+    case session(Session)
     case ping(Bytes?)
     case echo(Bytes)
     case hello(Hello)
@@ -23,6 +28,13 @@ package enum Command: Hashable, Sendable {
         package var version: RESPVersion?
         package var authenticates = false
         package var name: Bytes?
+    }
+
+    /// What RAFT.SESSION can do.
+    package enum Session: Hashable, Sendable {
+        case register
+        case keepAlive(SessionID)
+        case end(SessionID)
     }
 
     /// What CLIENT can do.
@@ -54,6 +66,7 @@ package enum Command: Hashable, Sendable {
         case client = "CLIENT"
         case command = "COMMAND"
         case config = "CONFIG"
+        case session = "RAFT.SESSION"
     }
 }
 
@@ -80,6 +93,8 @@ extension Command {
         case .type: return .read(.type(key: request[1]))
         case .dbsize: return .read(.count)
         case .flushall: return .write(try parseFlush(request))
+        case .raftOnce: return try parseOnce(request)
+        case .raftSession: return try parseSession(request)
         default: return try parseAboutServer(name, request)
         }
     }

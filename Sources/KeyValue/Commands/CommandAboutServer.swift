@@ -96,13 +96,13 @@ extension Command {
         return .configGet(patterns: words(request, from: 2))
     }
 
-    private static func parseHelp(_ container: Help, _ request: RESPRequest) throws(ReplyError) -> Command {
+    static func parseHelp(_ container: Help, _ request: RESPRequest) throws(ReplyError) -> Command {
         guard request[1].isWord("help") else { throw .unknownSubcommand(request[1], of: container.rawValue) }
         try expect(2, request)
         return .help(container)
     }
 
-    private static func expect(_ count: Int, _ request: RESPRequest) throws(ReplyError) {
+    static func expect(_ count: Int, _ request: RESPRequest) throws(ReplyError) {
         guard request.count == count else {
             throw .wrongCount("\(request[0].text.lowercased())|\(request[1].text.lowercased())")
         }

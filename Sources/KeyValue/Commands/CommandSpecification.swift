@@ -86,6 +86,9 @@ extension CommandName {
         case .mset: specify(-3, .write, keys: .pairs, since: "1.0.1", "string", "Sets several keys at once")
         case .ping: specify(-1, .connection, "connection", "Returns PONG, or the given string")
         case .quit: specify(-1, .connection, "connection", "Closes the connection")
+        case .raftOnce:
+            specify(-5, .write, since: "0.1.0", "raft", "Carries out a session's write once, however often it is sent")
+        case .raftSession: specify(-2, .write, since: "0.1.0", "raft", "Registers, keeps alive or ends a session")
         case .reset: specify(1, .connection, since: "6.2.0", "connection", "Makes the connection as new")
         case .select: specify(2, .connection, "connection", "Chooses the database, of which there is one")
         case .set: specify(-3, .write, keys: .one, "string", "Sets the value of a key")

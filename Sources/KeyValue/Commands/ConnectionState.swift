@@ -1,3 +1,5 @@
+package import ConclaveRaft
+
 /// What a server keeps of one client connection, and what it does with each command. No socket, no clock.
 ///
 /// The shell around it cuts the received bytes with `RESPParser`, hands each request to `handle`, and sends the replies
@@ -29,6 +31,10 @@ package struct ConnectionState: Sendable {
         case write(KeyValueWrite)
         /// Answer this from the store, once reading is safe.
         case read(KeyValueRead)
+        /// Replicate this for a session; its reply comes from applying it, now or when it was sent first.
+        case once(SessionCommand, KeyValueWrite)
+        /// Replicate this; its reply is the session's number or OK.
+        case session(Command.Session)
         /// Send `ServerFacts.reply(sections:)`.
         case info(sections: [String])
         /// Send this, then close the connection. What the client sent after it is not looked at.
@@ -49,6 +55,8 @@ package struct ConnectionState: Sendable {
         switch command {
         case .write(let write): return .write(write)
         case .read(let read): return .read(read)
+        case .once(let label, let write): return .once(label, write)
+        case .session(let request): return .session(request)
         case .ping(let message): return .reply(message.map { .bulk($0) } ?? .simple("PONG"))
         case .echo(let message): return .reply(.bulk(message))
         case .hello(let hello): return .reply(greet(hello))

@@ -144,6 +144,12 @@ struct ClientConnection: Behavior {
                 write(service.facts().reply(sections: sections), version)
             case .write: propose(context.myself)
             case .read: query(context.myself)
+            case .once(let label, let write):
+                waitingHead += 1
+                proposeOnce(label, write, version, context.myself)
+            case .session(let request):
+                waitingHead += 1
+                proposeSession(request, version, context.myself)
             }
         }
         if waitingHead == waiting.count {
@@ -163,6 +169,36 @@ struct ClientConnection: Behavior {
         }
         inProgress = Group(count: batch.count, version: version)
         service.propose(batch.bytes, CommandCompletion<KeyValueMachine> { myself.send(.finished($0)) })
+    }
+
+    private mutating func proposeOnce(
+        _ label: SessionCommand,
+        _ write: KeyValueWrite,
+        _ version: RESPVersion,
+        _ myself: ActorRef<Message>
+    ) {
+        var batch = WriteBatch()
+        batch.append(write)
+        inProgress = Group(count: 1, version: version)
+        service.server.propose(label, batch.bytes, CommandCompletion<KeyValueMachine> { myself.send(.finished($0)) })
+    }
+
+    private mutating func proposeSession(
+        _ request: Command.Session,
+        _ version: RESPVersion,
+        _ myself: ActorRef<Message>
+    ) {
+        inProgress = Group(count: 1, version: version)
+        switch request {
+        case .register:
+            service.server.registerSession(
+                SessionCompletion { myself.send(.finished($0.map { [.integer(Int64($0.rawValue))] })) }
+            )
+        case .keepAlive(let session):
+            service.server.keepAlive(session, SessionCompletion { myself.send(.finished($0.map { _ in [.ok] })) })
+        case .end(let session):
+            service.server.endSession(session, SessionCompletion { myself.send(.finished($0.map { _ in [.ok] })) })
+        }
     }
 
     private mutating func query(_ myself: ActorRef<Message>) {

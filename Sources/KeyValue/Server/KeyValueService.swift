@@ -15,7 +15,7 @@ import Synchronization
 /// What client connections share: the way to the cluster and the facts for INFO.
 package final class KeyValueService: Sendable {
     let events: any SocketEvents
-    private let server: RaftServer<KeyValueMachine>
+    let server: RaftServer<KeyValueMachine>
     private let keyCount: KeyCount
     private let clientPort: Int
     private let conclaveVersion: String
