@@ -22,11 +22,11 @@ public final class ActorSystem: @unchecked Sendable {
     /// Nil once the root has ended: actors refer to their system, so that this reference is what keeps an idle system alive.
     private var liveRoot: ActorCell?
     let cellCount = Atomic<Int>(0)
-    private let subscribers = Mutex<[@Sendable (SystemEvent) -> Void]>([])
-    /// Spares the event its making while nobody listens.
-    private let hasSubscribers = Atomic<Bool>(false)
-    private let deadLetters = Atomic<Int>(0)
-    private let lateReplies = Atomic<Int>(0)
+    /// What happens in the system, for whoever subscribes; its sequences end with the shutdown.
+    public let events = Topic<SystemEvent>()
+    let counters = EventCounters()
+    /// The names of the system's actors, and its groups.
+    public let registry = Registry()
 
     /// Makes a system whose actors run on Dispatch threads.
     ///
@@ -95,6 +95,7 @@ public final class ActorSystem: @unchecked Sendable {
         _ = await terminated()
         timers.shutdown()
         await scheduler.shutdown()
+        events.finish()
     }
 
     /// Waits until the system has ended: by `shutdown`, or because actors failed more often than its restart intensity allows.
@@ -115,34 +116,6 @@ public final class ActorSystem: @unchecked Sendable {
     /// Runs tasks on this system's workers, beside its actors: `withTaskExecutorPreference(system.taskExecutor) { … }`. A task
     /// that talks to actors from there does so without a change of threads. It must not block, and may go on after `shutdown`.
     public var taskExecutor: any TaskExecutor { scheduler }
-
-    // MARK: Events
-
-    /// Calls `handler` for each event from now on, on the thread where it happens: short, and never blocking.
-    public func onEvent(_ handler: @escaping @Sendable (SystemEvent) -> Void) {
-        subscribers.withLock { $0.append(handler) }
-        hasSubscribers.store(true, ordering: .releasing)
-    }
-
-    /// Messages so far that nobody received.
-    public var deadLetterCount: Int { deadLetters.load(ordering: .relaxed) }
-
-    /// Answers so far that came after their ask was over: answered before, timed out or cancelled.
-    public var lateReplyCount: Int { lateReplies.load(ordering: .relaxed) }
-
-    func noteLateReply() { lateReplies.add(1, ordering: .relaxed) }
-
-    func publish(_ event: @autoclosure () -> SystemEvent) {
-        guard hasSubscribers.load(ordering: .acquiring) else { return }
-        let handlers = subscribers.withLock { $0 }
-        let event = event()
-        for handler in handlers { handler(event) }
-    }
-
-    func publishDeadLetter(_ letter: @autoclosure () -> DeadLetter) {
-        deadLetters.add(1, ordering: .relaxed)
-        publish(.deadLetter(letter()))
-    }
 
     /// Actors whose memory is in use, the root among them; for tests.
     package var liveCellCount: Int { cellCount.load(ordering: .relaxed) }

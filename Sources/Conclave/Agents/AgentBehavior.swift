@@ -136,7 +136,7 @@ struct AgentBehavior<State: Sendable>: Behavior {
         condition = .failed(error)
         isOpen = false
         shared.failure.publish(error)
-        context.system.publish(.actorFailed(path: context.myself.path, error: error))
+        context.system.publishFailure(path: context.myself.path, error)
         // What was held may contain questions: nobody is to wait for an agent that has failed.
         var actions: Ring<Message> = Ring()
         while let action = shared.held.popFirst() {

@@ -161,6 +161,7 @@ final class ActorCell: @unchecked Sendable {
         try header.pointee.runtime.startIncarnation(RunnableCell(header))
         hasBehavior = true
         header.pointee.phase = .running
+        showReservedNames()
         if restart == .temporary { factory = nil }
     }
 
@@ -223,7 +224,13 @@ final class ActorCell: @unchecked Sendable {
         case .stop: order(.shutdown)
         case .kill: order(.killed)
         case .watch(let watch):
-            if exitReason != nil { watch.deliverDown(.noProcess) } else { require().watches.append(watch) }
+            if exitReason != nil {
+                watch.deliverDown(.noProcess)
+            } else if watch.comesFirst {
+                require().watches.insert(watch, at: 0)
+            } else {
+                require().watches.append(watch)
+            }
         case .unwatch(let watch): relations?.watches.removeAll { $0 === watch }
         case .childEnded(let child, let reason): decide(child, reason)
         case .childTerminated: break  // the phase's own look at the child table follows
@@ -326,7 +333,7 @@ final class ActorCell: @unchecked Sendable {
         if !asksParent { factory = nil }
         thread.pointee.askFailure = before
         header.pointee.needsAttention = false
-        if case .failed(let error) = reason { system.publish(.actorFailed(path: path, error: error)) }
+        if case .failed(let error) = reason { system.publishFailure(path: path, error) }
         if asksParent, let parent {
             header.pointee.phase = .suspended
             parent.header.post(.childEnded(self, reason))
@@ -346,6 +353,7 @@ final class ActorCell: @unchecked Sendable {
         do {
             try start()
             restartCount += 1
+            system.counters.restarts.add(1, ordering: .relaxed)
             system.publish(.actorRestarted(path: path, restarts: restartCount))
         } catch {
             endReason = .failed(error)
@@ -372,6 +380,7 @@ final class ActorCell: @unchecked Sendable {
         if relations.restarts.allowsRestart(at: system.timers.now, relations.intensity) {
             child.header.post(.restart)
         } else {
+            system.counters.restartLimitsExceeded.add(1, ordering: .relaxed)
             system.publish(.restartIntensityExceeded(path: path, child: child.path))
             child.header.post(.stop)
             endReason = .failed(SupervisionError.restartIntensityExceeded(child: child.path, lastReason: reason))
@@ -441,7 +450,9 @@ final class ActorCell: @unchecked Sendable {
     private func discard(_ node: NodePointer, _ sender: CellPointer?) {
         switch node.pointee.kind {
         case .hollow, .doorbell: return  // what the doorbell stood for has been taken
-        case .signal: node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).move().release()
+        case .signal:
+            let signal = node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).move().takeRetainedValue()
+            if signal.isCode { publishDeadLetter(sender: sender, .ended(exitReason ?? .noProcess)) }
         case .message:
             header.pointee.runtime.discardMessage(node.payload)
             publishDeadLetter(sender: sender, .ended(exitReason ?? .noProcess))

@@ -176,6 +176,7 @@ extension Behavior {
     ) throws {
         let signal = node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).move().takeRetainedValue()
         node.pointee.kind = .hollow
+        if signal.isCode { return try signal.run(on: UnsafeMutableRawPointer(behavior), context.cell) }
         let slot = UnsafeMutablePointer<Message>.allocate(capacity: 1)
         defer { slot.deallocate() }
         if signal.makeMessage(at: UnsafeMutableRawPointer(slot)) {

@@ -17,6 +17,8 @@ final class CellRelations {
     var monitoring: [Watch] = []
     /// Timers of the current incarnation that have not fired for the last time.
     var timers: [AnyActorTimer] = []
+    /// Names taken in a `started` that has not returned, to be found once it has.
+    var reservedNames: [String] = []
     /// Where an actor with a thread of its own runs.
     var ownQueue: DispatchQueue?
 

@@ -25,6 +25,8 @@ struct ThreadState: ~Copyable {
     @usableFromInline var current: CellPointer?
     /// What an unanswered ask fails with if its token is destroyed now; nil outside of the runtime's own clean-up.
     var askFailure: AskError?
+    /// This thread is giving an event to its subscribers.
+    var isPublishing = false
     /// Where an agent's action that runs on this thread keeps what it sends to agents. Not retained: the agent's actor has it.
     @usableFromInline var heldSends: Unmanaged<HeldSends>?
 

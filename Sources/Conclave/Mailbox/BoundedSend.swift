@@ -1,5 +1,7 @@
 // Sending to a bounded mailbox: the verdict, and what follows from it.
 
+internal import Synchronization
+
 extension ActorRef {
     /// Sends `message` unless there is no room for it; then gives it back.
     ///
@@ -168,6 +170,7 @@ extension ActorCell {
     }
 
     private func publishOverflow() {
+        system.counters.overflows.add(1, ordering: .relaxed)
         system.publish(
             .mailboxOverflowed(path: path, bounded.overflow, overflows: bounded.counts.overflows)
         )

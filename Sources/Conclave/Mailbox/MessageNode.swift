@@ -45,4 +45,11 @@ class Signal {
     @usableFromInline func makeMessage(at destination: UnsafeMutableRawPointer) -> Bool {
         fatalError("Signal.makeMessage is abstract")
     }
+
+    /// Whether it is code to run on the behaviour instead; then `run` is called, and its loss makes a dead letter.
+    @usableFromInline var isCode: Bool { false }
+
+    @usableFromInline func run(on behavior: UnsafeMutableRawPointer, _ cell: CellPointer) throws {
+        fatalError("Signal.run is abstract")
+    }
 }

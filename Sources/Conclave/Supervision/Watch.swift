@@ -13,6 +13,9 @@ class Watch: @unchecked Sendable {
     /// Relaxed: only an optimisation for the target; the watcher itself orders its own cancel before its own receive.
     var isActive: Bool { active.load(ordering: .relaxed) }
 
+    /// Whether it is told before the monitors are: lists of actors are, so that who hears of the end finds them up to date.
+    var comesFirst: Bool { false }
+
     /// Asks the target to keep us posted. A target that has ended answers at once.
     func begin() { target.header.post(.watch(self)) }
 
