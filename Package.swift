@@ -8,6 +8,7 @@ let package = Package(
         .library(name: "Conclave", targets: ["Conclave"]),
         .library(name: "ConclaveNet", targets: ["ConclaveNet"]),
         .library(name: "ConclaveRaft", targets: ["ConclaveRaft"]),
+        .library(name: "ConclaveSimulation", targets: ["ConclaveSimulation"]),
         .executable(name: "conclave", targets: ["ConclaveCommand"]),
         .executable(name: "actor-bench", targets: ["ActorBench"]),
     ],
@@ -21,6 +22,7 @@ let package = Package(
         .target(name: "RaftCore"),
         .target(name: "RaftLog", dependencies: ["ConclavePlatform", "RaftCore"]),
         .target(name: "ConclaveRaft", dependencies: ["Conclave", "ConclaveNet", "RaftCore", "RaftLog"]),
+        .target(name: "ConclaveSimulation"),
         .target(name: "KeyValue", dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft", "RaftCore"]),
         .executableTarget(
             name: "ConclaveCommand",
@@ -34,6 +36,7 @@ let package = Package(
         .testTarget(name: "RaftCoreTests", dependencies: ["RaftCore"]),
         .testTarget(name: "RaftLogTests", dependencies: ["RaftLog"]),
         .testTarget(name: "ConclaveRaftTests", dependencies: ["ConclaveRaft"]),
+        .testTarget(name: "ConclaveSimulationTests", dependencies: ["ConclaveSimulation"]),
         .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
         .testTarget(name: "CommandTests", dependencies: ["ConclaveCommand"]),
         .testTarget(name: "ActorBenchTests", dependencies: ["ActorBench"]),
