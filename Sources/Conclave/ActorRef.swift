@@ -15,20 +15,50 @@ public struct ActorRef<Message>: Sendable {
     @inlinable
     public func send(_ message: consuming sending Message) {
         let thread = ThreadState.current
-        let node = Self.makeNode(message, thread)
-        if cell.lane == nil { cell.header.enqueue(node, thread) } else { cell.sendBounded(node) }
+        if cell.isPlain { cell.header.enqueue(Self.makeNode(message, thread), thread) } else { sendSpecially(message) }
+    }
+
+    /// The way of `send` to a bounded mailbox, or in a system with an instrument.
+    @inlinable @inline(never)
+    func sendSpecially(_ message: consuming sending Message) {
+        let node = makeNode(message)
+        if cell.lane == nil { cell.header.enqueue(node, ThreadState.current) } else { cell.sendBounded(node) }
+    }
+
+    /// A node for this actor that carries `message`, and its mark if the system has an instrument.
+    @inlinable
+    func makeNode(_ message: consuming sending Message) -> NodePointer {
+        guard cell.header.pointee.isInstrumented else { return Self.makeNode(message, ThreadState.current) }
+        let mark = cell.makeMark()  // first: instruments may send
+        return Self.makeNode(message, ThreadState.current, mark: mark)
+    }
+
+    /// A node that carries `message` and a mark.
+    @inlinable @inline(never)
+    static func makeNode(_ message: consuming Message, _ thread: ThreadPointer, mark: UInt64) -> NodePointer {
+        let offset = MessageLayout<Message>.markOffset
+        let node = allocateNode(payloadBytes: offset + MemoryLayout<UInt64>.size, thread)
+        node.payload.bindMemory(to: Message.self, capacity: 1).initialize(to: message)
+        (node.payload + offset).storeBytes(of: mark, as: UInt64.self)
+        return node
     }
 
     /// A node that carries `message`.
     @inlinable @inline(__always)
-    static func makeNode(_ message: consuming sending Message, _ thread: ThreadPointer) -> NodePointer {
-        let sizeClass = SizeClass.of(payloadBytes: MemoryLayout<Message>.size)
+    static func makeNode(_ message: consuming Message, _ thread: ThreadPointer) -> NodePointer {
+        let node = allocateNode(payloadBytes: MemoryLayout<Message>.size, thread)
+        node.payload.bindMemory(to: Message.self, capacity: 1).initialize(to: message)
+        return node
+    }
+
+    @inlinable @inline(__always)
+    static func allocateNode(payloadBytes: Int, _ thread: ThreadPointer) -> NodePointer {
+        let sizeClass = SizeClass.of(payloadBytes: payloadBytes)
         let node =
             sizeClass == SizeClass.unpooled
-            ? NodePool.allocateUnpooled(payloadBytes: MemoryLayout<Message>.size)
+            ? NodePool.allocateUnpooled(payloadBytes: payloadBytes)
             : NodePool.allocate(sizeClass, thread)
         node.pointee.kind = .message
-        node.payload.bindMemory(to: Message.self, capacity: 1).initialize(to: message)
         return node
     }
 

@@ -18,6 +18,7 @@ public final class ActorSystem: @unchecked Sendable {
     public let name: String
     @usableFromInline let timers: TimerService
     package let scheduler: any Scheduler
+    let instrument: (any Instrument)?
     private let rootLock = SpinLock()
     /// Nil once the root has ended: actors refer to their system, so that this reference is what keeps an idle system alive.
     private var liveRoot: ActorCell?
@@ -35,14 +36,22 @@ public final class ActorSystem: @unchecked Sendable {
     ///   - restartIntensity: how often actors spawned here may be restarted; beyond that the system shuts down.
     ///   - watchdog: how long a handler may hold its worker without saying so by `Context.blocking`; after that another worker
     ///     takes its place and `SystemEvent.workerBlocked` tells who it was. A millisecond at least; nil for no watchdog.
+    ///   - instrument: is told of each actor and each message.
     public convenience init(
         _ name: String,
         workers: Int = ActorSystem.processorCount,
         restartIntensity: RestartIntensity = .default,
-        watchdog: Duration? = .milliseconds(100)
+        watchdog: Duration? = .milliseconds(100),
+        instrument: (any Instrument)? = nil
     ) {
         let scheduler = DispatchScheduler(workerCount: workers, patience: watchdog)
-        self.init(name, scheduler: scheduler, time: DispatchTimeSource(), restartIntensity: restartIntensity)
+        self.init(
+            name,
+            scheduler: scheduler,
+            time: DispatchTimeSource(),
+            restartIntensity: restartIntensity,
+            instrument: instrument
+        )
         scheduler.report(blocked: { [weak self] in self?.publish(.workerBlocked($0)) })
     }
 
@@ -51,10 +60,12 @@ public final class ActorSystem: @unchecked Sendable {
         _ name: String,
         scheduler: any Scheduler,
         time: any TimeSource,
-        restartIntensity: RestartIntensity = .default
+        restartIntensity: RestartIntensity = .default,
+        instrument: (any Instrument)? = nil
     ) {
         self.name = name
         self.scheduler = scheduler
+        self.instrument = instrument
         timers = TimerService(source: time)
         let options = SpawnOptions(intensity: restartIntensity)
         let root = ActorCell(

@@ -32,6 +32,6 @@ extension ActorCell {
 extension ActorRef {
     func sendRequest(_ message: consuming sending Message, _ request: WaitingRequest?) {
         guard let request else { return send(message) }
-        request.send(Self.makeNode(message, ThreadState.current))
+        request.send(makeNode(message))
     }
 }

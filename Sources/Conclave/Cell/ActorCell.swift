@@ -14,6 +14,8 @@ final class ActorCell: @unchecked Sendable {
     @usableFromInline let header: CellPointer
     /// Where messages and signals wait if the mailbox is bounded. Beside `header`: senders read both.
     @usableFromInline let lane: BoundedLane?
+    /// Neither bounded nor instrumented, as most: a message goes straight into the lock-free mailbox.
+    @usableFromInline let isPlain: Bool
     let system: ActorSystem
     /// Nil for the root of a system.
     let parent: ActorCell?
@@ -58,6 +60,7 @@ final class ActorCell: @unchecked Sendable {
         self.factory = factory
         self.name = name
         lane = BoundedLane.make(options.mailbox)
+        isPlain = lane == nil && system.instrument == nil
         restart = options.restart
         shutdown = options.shutdown ?? (runtime.isSupervisor ? .infinite : .default)
         let behavior = runtime.behaviorLayout
@@ -79,6 +82,8 @@ final class ActorCell: @unchecked Sendable {
                 phase: .starting,
                 needsAttention: false,
                 owesBatchEnd: false,
+                notesActivity: false,
+                isInstrumented: system.instrument != nil,
                 runsOnOwnThread: options.runsOn == .ownThread,
                 schedulerID: ObjectIdentifier(system.scheduler),
                 object: self
@@ -162,6 +167,7 @@ final class ActorCell: @unchecked Sendable {
         hasBehavior = true
         header.pointee.phase = .running
         showReservedNames()
+        system.instrument?.actorStarted(ActorInfo(self), incarnation: incarnation)
         if restart == .temporary { factory = nil }
     }
 
@@ -216,6 +222,7 @@ final class ActorCell: @unchecked Sendable {
             if let endReason { willRestart(after: endReason) ? .restarted : .stopped(endReason) } else { .unanswered }
         for ask in droppedAsks { ask.fail(failure) }
         droppedAsks = []
+        if relations?.unstashes == true { restoreStash() }
         if endReason != nil, header.pointee.phase == .running { beginEnding() }
     }
 
@@ -330,6 +337,7 @@ final class ActorCell: @unchecked Sendable {
         }
         // After the `stopping` hook, which may have started timers and monitors.
         relations?.endIncarnation()
+        restoreStash()
         if !asksParent { factory = nil }
         thread.pointee.askFailure = before
         header.pointee.needsAttention = false
@@ -403,6 +411,7 @@ final class ActorCell: @unchecked Sendable {
         lane?.close(reason)
         parent?.relations?.children?.releaseName(of: self)
         system.publish(.actorStopped(path: path, reason: reason))
+        system.instrument?.actorEnded(ActorInfo(self), reason: reason)
         let watches = relations?.watches ?? []
         relations?.watches = []
         for watch in watches { watch.deliverDown(reason) }

@@ -10,6 +10,8 @@ public import Synchronization
 public protocol BehaviorRuntime {
     /// Receives messages until the mailbox is dry, the batch limit is reached or something other than a message needs attention.
     static func runBatch(_ cell: RunnableCell) -> BatchEnd
+    /// The same for an actor in a system with an instrument, which it tells of each message.
+    static func runInstrumentedBatch(_ cell: RunnableCell) -> BatchEnd
     /// Makes the behaviour and calls `started`. Throws what either throws, with no behaviour left behind.
     static func startIncarnation(_ cell: RunnableCell) throws
     /// Calls `stopping`, unless `reason` is `killed`, and destroys the behaviour.
@@ -39,8 +41,13 @@ public enum BatchEnd: Sendable {
 enum BatchLimit {
     /// Messages in one batch.
     @inlinable static var messages: Int { 256 }
-    /// Messages between two looks at the clock.
-    @inlinable static var messagesPerClockCheck: Int { 16 }
+    /// Messages before the first look at the clock.
+    @inlinable static var firstClockCheck: Int { 2 }
+
+    /// Looks come at 2, 4, 8, 16, 32 and so on messages: soon enough for slow handlers, and seldom for fast ones.
+    @inlinable
+    static func messagesToNextClockCheck(after received: Int) -> Int { received < 16 ? received : 16 }
+
     /// Nanoseconds in one batch.
     @inlinable static var nanoseconds: UInt64 { 500_000 }
     /// Rounds of waiting for a sender that is between its exchange and its link, before others go first.
@@ -50,20 +57,32 @@ enum BatchLimit {
 extension Behavior {
     /// The mailbox loop.
     @inlinable
-    public static func runBatch(_ runnable: RunnableCell) -> BatchEnd {
-        let cell = runnable.cell
+    public static func runBatch(_ runnable: RunnableCell) -> BatchEnd { runBatch(runnable.cell, NoProbe()) }
+
+    /// The mailbox loop of a system with an instrument.
+    @inlinable
+    public static func runInstrumentedBatch(_ runnable: RunnableCell) -> BatchEnd {
+        runBatch(runnable.cell, InstrumentProbe())
+    }
+
+    @inlinable @inline(__always)
+    static func runBatch<Probe: BatchProbe>(_ cell: CellPointer, _ probe: Probe) -> BatchEnd {
         guard cell.pointee.phase == .running, !cell.pointee.needsAttention else { return .needsAttention }
         let thread = ThreadState.current
         let behavior = cell.pointee.behavior.assumingMemoryBound(to: Self.self)
         let context = Context<Message>(cell)
         var node = cell.pointee.head.unsafelyUnwrapped
         var received = 0
+        var nextClockCheck = BatchLimit.firstClockCheck
+        /// Messages, not signals, that an idle timer has not been told of.
+        var messages = 0
         var batchStart: UInt64 = 0
         var isFlushed = !cell.pointee.owesBatchEnd
         while true {
             // Relaxed: only a hint; the lane is taken with an acquiring exchange. A sender that misses us here also enqueues a
             // hollow node, so the mailbox cannot go idle over its mail.
             if cell.pointee.systemLane.load(ordering: .relaxed) != 0 {
+                cell.noteActivity(&messages)
                 cell.pointee.head = node
                 cell.pointee.owesBatchEnd = !isFlushed
                 return .needsAttention
@@ -77,6 +96,7 @@ extension Behavior {
                 }
                 if !isFlushed {
                     isFlushed = true
+                    cell.noteActivity(&messages)
                     cell.pointee.owesBatchEnd = false
                     do { try behavior.pointee.batchEnded(context) } catch { cell.noteFailure(error) }
                     if cell.pointee.needsAttention {
@@ -106,29 +126,37 @@ extension Behavior {
             isFlushed = false
             do {
                 if node.pointee.kind == .message {
+                    probe.willReceive(cell, node, MessageLayout<Message>.markOffset)
                     let message = node.payload.assumingMemoryBound(to: Message.self).move()
                     node.pointee.kind = .hollow
                     if next != 0 {
                         NodePool.free(node, thread)
                         node = NodePointer.at(next)
                     }
+                    messages += 1
                     try behavior.pointee.receive(message, context)
+                    probe.didReceive(cell)
                 } else {
-                    try receiveOther(node, behavior, context)
+                    cell.noteActivity(&messages)
+                    if try receiveOther(node, behavior, context, probe) { messages += 1 }
                 }
             } catch {
+                probe.didFail(cell, error)
                 cell.noteFailure(error)
             }
             if cell.pointee.needsAttention {
+                cell.noteActivity(&messages)
                 cell.pointee.head = node
                 cell.pointee.owesBatchEnd = true
                 return .needsAttention
             }
             received += 1
-            if received % BatchLimit.messagesPerClockCheck == 0 {
+            if received == nextClockCheck {
+                nextClockCheck += BatchLimit.messagesToNextClockCheck(after: received)
                 let now = MonotonicClock.now
                 if batchStart == 0 { batchStart = now }
                 if received >= BatchLimit.messages || now &- batchStart > BatchLimit.nanoseconds {
+                    cell.noteActivity(&messages)
                     cell.pointee.owesBatchEnd = false
                     do { try behavior.pointee.batchEnded(context) } catch { cell.noteFailure(error) }
                     cell.pointee.head = node
@@ -148,31 +176,39 @@ extension Behavior {
         return false
     }
 
-    /// Receives what is no plain message: a signal, or the next of what waits behind a doorbell.
+    /// Receives what is no plain message: a signal, or the next of what waits behind a doorbell. True: it was a message.
     @inlinable
-    static func receiveOther(
+    static func receiveOther<Probe: BatchProbe>(
         _ node: NodePointer,
         _ behavior: UnsafeMutablePointer<Self>,
-        _ context: borrowing Context<Message>
-    ) throws {
-        guard node.pointee.kind == .doorbell else { return try receiveSignal(node, behavior, context) }
-        guard let waiting = context.cell.answer(node) else { return }
+        _ context: borrowing Context<Message>,
+        _ probe: Probe
+    ) throws -> Bool {
+        guard node.pointee.kind == .doorbell else {
+            try receiveSignal(node, behavior, context, probe)
+            return false
+        }
+        guard let waiting = context.cell.answer(node) else { return false }
         if waiting.pointee.kind == .message {
+            probe.willReceive(context.cell, waiting, MessageLayout<Message>.markOffset)
             let message = waiting.payload.assumingMemoryBound(to: Message.self).move()
             waiting.pointee.kind = .hollow
             NodePool.free(waiting, ThreadState.current)
             try behavior.pointee.receive(message, context)
-        } else {
-            defer { NodePool.free(waiting, ThreadState.current) }
-            try receiveSignal(waiting, behavior, context)
+            probe.didReceive(context.cell)
+            return true
         }
+        defer { NodePool.free(waiting, ThreadState.current) }
+        try receiveSignal(waiting, behavior, context, probe)
+        return false
     }
 
     @inlinable
-    static func receiveSignal(
+    static func receiveSignal<Probe: BatchProbe>(
         _ node: NodePointer,
         _ behavior: UnsafeMutablePointer<Self>,
-        _ context: borrowing Context<Message>
+        _ context: borrowing Context<Message>,
+        _ probe: Probe
     ) throws {
         let signal = node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).move().takeRetainedValue()
         node.pointee.kind = .hollow
@@ -180,7 +216,9 @@ extension Behavior {
         let slot = UnsafeMutablePointer<Message>.allocate(capacity: 1)
         defer { slot.deallocate() }
         if signal.makeMessage(at: UnsafeMutableRawPointer(slot)) {
+            probe.willReceive(context.cell)
             try behavior.pointee.receive(slot.move(), context)
+            probe.didReceive(context.cell)
         }
     }
 

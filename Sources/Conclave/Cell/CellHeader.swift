@@ -27,6 +27,10 @@ struct CellHeader: ~Copyable {
     @usableFromInline var needsAttention: Bool
     /// A batch was interrupted after it had received messages: the next one owes their `batchEnded`.
     @usableFromInline var owesBatchEnd: Bool
+    /// There is an idle timer, to be told when messages were received.
+    @usableFromInline var notesActivity: Bool
+    /// The system has an instrument: messages carry a mark, and the loop tells of each.
+    @usableFromInline let isInstrumented: Bool
     /// Runs on a thread of its own, because its handlers may block.
     @usableFromInline let runsOnOwnThread: Bool
     /// Which scheduler runs this actor; workers of another one must not take it into their own queues.

@@ -19,6 +19,12 @@ final class CellRelations {
     var timers: [AnyActorTimer] = []
     /// Names taken in a `started` that has not returned, to be found once it has.
     var reservedNames: [String] = []
+    /// Fires when no message was received for a while.
+    var idleTimer: AnyIdleTimer?
+    /// Messages put aside.
+    var stash: NodeChain?
+    /// They are to be received again.
+    var unstashes = false
     /// Where an actor with a thread of its own runs.
     var ownQueue: DispatchQueue?
 
@@ -30,6 +36,7 @@ final class CellRelations {
 
     /// Timers and monitors belong to an incarnation and end with it.
     func endIncarnation() {
+        idleTimer?.cancel()
         for timer in timers { timer.cancel() }
         timers = []
         for watch in monitoring { watch.cancel() }

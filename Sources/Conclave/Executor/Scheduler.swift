@@ -40,7 +40,8 @@ extension RunnableCell {
         thread.pointee.current = cell
         defer { thread.pointee.current = before }
         thread.enter(cell)
-        switch cell.pointee.runtime.runBatch(self) {
+        let runtime = cell.pointee.runtime
+        switch cell.pointee.isInstrumented ? runtime.runInstrumentedBatch(self) : runtime.runBatch(self) {
         case .idle: return false  // it left the actor before it gave the right away
         case .yielded:
             thread.leave()

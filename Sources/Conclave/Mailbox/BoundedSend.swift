@@ -10,7 +10,7 @@ extension ActorRef {
     /// has room. As with `send`, a message to an actor that has ended becomes a dead letter.
     @inlinable
     public func offer(_ message: consuming sending Message) -> sending Message? {
-        let node = Self.makeNode(message, ThreadState.current)
+        let node = makeNode(message)
         if cell.offer(node) { return nil }
         let rejected = node.payload.assumingMemoryBound(to: Message.self).move()
         node.pointee.kind = .hollow
@@ -28,7 +28,7 @@ extension ActorRef {
     ///   Only bounded mailboxes tell: what is sent to an unbounded one becomes a dead letter without a word.
     @inlinable
     public func sendWhenRoom(_ message: consuming sending Message) async throws {
-        try await cell.sendWhenRoom(RoomNode(Self.makeNode(message, ThreadState.current)))
+        try await cell.sendWhenRoom(RoomNode(makeNode(message)))
     }
 }
 

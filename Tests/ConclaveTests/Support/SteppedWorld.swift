@@ -66,6 +66,8 @@ final class SteppedScheduler: Scheduler {
 
 /// Time that only passes when the test says so.
 final class VirtualTime: TimeSource {
+    /// Counts the settings of the alarm.
+    let settings = Counter()
     private struct State {
         var now: UInt64 = 1_000_000_000
         var alarm: (deadline: UInt64, handler: @Sendable () -> Void)?
@@ -75,6 +77,7 @@ final class VirtualTime: TimeSource {
     var now: UInt64 { state.withLock { $0.now } }
 
     func setAlarm(at deadline: UInt64?, _ handler: @escaping @Sendable () -> Void) {
+        settings.up()
         state.withLock { $0.alarm = deadline.map { ($0, handler) } }
     }
 
@@ -101,8 +104,14 @@ struct SteppedWorld {
     let time = VirtualTime()
     let system: ActorSystem
 
-    init(restartIntensity: RestartIntensity = .default) {
-        system = ActorSystem("stepped", scheduler: scheduler, time: time, restartIntensity: restartIntensity)
+    init(restartIntensity: RestartIntensity = .default, instrument: (any Instrument)? = nil) {
+        system = ActorSystem(
+            "stepped",
+            scheduler: scheduler,
+            time: time,
+            restartIntensity: restartIntensity,
+            instrument: instrument
+        )
     }
 
     /// Runs until no actor is ready.

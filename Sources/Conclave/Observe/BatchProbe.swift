@@ -1,0 +1,68 @@
+// How the mailbox loop tells an instrument. The loop is compiled twice: with a probe that does nothing, and with one that does.
+
+/// Follows one actor's handlers.
+@usableFromInline
+protocol BatchProbe {
+    /// A message is about to be received. Its mark, if it has one, is `markOffset` bytes behind the start of its payload.
+    func willReceive(_ cell: CellPointer, _ node: NodePointer, _ markOffset: Int)
+    /// What came as a signal is about to be received.
+    func willReceive(_ cell: CellPointer)
+    func didReceive(_ cell: CellPointer)
+    func didFail(_ cell: CellPointer, _ error: any Error)
+}
+
+/// Costs nothing.
+@usableFromInline
+struct NoProbe: BatchProbe {
+    @inlinable init() {}
+    @inlinable @inline(__always) func willReceive(_ cell: CellPointer, _ node: NodePointer, _ markOffset: Int) {}
+    @inlinable @inline(__always) func willReceive(_ cell: CellPointer) {}
+    @inlinable @inline(__always) func didReceive(_ cell: CellPointer) {}
+    @inlinable @inline(__always) func didFail(_ cell: CellPointer, _ error: any Error) {}
+}
+
+/// Tells the system's instrument.
+@usableFromInline
+struct InstrumentProbe: BatchProbe {
+    @usableFromInline init() {}
+
+    @usableFromInline
+    func willReceive(_ cell: CellPointer, _ node: NodePointer, _ markOffset: Int) {
+        let mark = (node.payload + markOffset).load(as: UInt64.self)
+        instrument(cell)?.handlerBegins(in: info(cell), mark: mark == Self.noMark ? nil : mark)
+    }
+
+    @usableFromInline
+    func willReceive(_ cell: CellPointer) { instrument(cell)?.handlerBegins(in: info(cell), mark: nil) }
+
+    @usableFromInline
+    func didReceive(_ cell: CellPointer) { instrument(cell)?.handlerEnded(in: info(cell), error: nil) }
+
+    @usableFromInline
+    func didFail(_ cell: CellPointer, _ error: any Error) {
+        instrument(cell)?.handlerEnded(in: info(cell), error: error)
+    }
+
+    private func instrument(_ cell: CellPointer) -> (any Instrument)? { cell.pointee.object.system.instrument }
+    private func info(_ cell: CellPointer) -> ActorInfo { ActorInfo(cell.pointee.object) }
+
+    /// In the place of a mark, for a message that has none.
+    static var noMark: UInt64 { .max }
+}
+
+/// Where an instrumented message carries its mark.
+@usableFromInline
+enum MessageLayout<Message> {
+    /// Bytes behind the start of the payload, the first multiple of 8 behind the message.
+    @inlinable static var markOffset: Int { (MemoryLayout<Message>.size + 7) & ~7 }
+}
+
+extension ActorCell {
+    /// Asks the instrument for the mark of a message that is about to be sent here.
+    @usableFromInline @inline(never)
+    func makeMark() -> UInt64 {
+        let sender = ThreadState.current.pointee.current.map { ActorInfo($0.pointee.object) }
+        let mark = system.instrument?.messageSent(to: ActorInfo(self), from: sender)
+        return mark ?? InstrumentProbe.noMark
+    }
+}

@@ -1,0 +1,59 @@
+import Conclave
+import Testing
+
+/// "Fairness: no actor holds a worker longer than its batch (count and time) while another is ready."
+@Suite(.timeLimit(.minutes(1))) struct FairnessTests {
+    @Test("Fairness: no actor holds a worker longer than its batch, by count", arguments: [true, false])
+    func count(bounded: Bool) async throws {
+        let world = SteppedWorld()
+        let received = Counter()
+        let mailbox: Mailbox = bounded ? .bounded(10_000, overflow: .rejectNewest) : .unbounded
+        let busy = try world.system.spawn(options: SpawnOptions(mailbox: mailbox)) { Puppet() }
+        for _ in 0..<10_000 { busy.act { _ in received.up() } }
+        var most = 0
+        while received.value < 10_000 {
+            let before = received.value
+            world.scheduler.step()
+            most = max(most, received.value - before)
+        }
+        #expect(most <= 256)
+        await world.shutdown()
+    }
+
+    @Test("Fairness: no actor holds a worker longer than its batch, by time")
+    func time() async throws {
+        let world = SteppedWorld()
+        let received = Counter()
+        let slow = try world.system.spawn { Puppet() }
+        for _ in 0..<64 {
+            slow.act { _ in
+                received.up()
+                let end = ContinuousClock.now + .milliseconds(1)
+                while ContinuousClock.now < end {}
+            }
+        }
+        world.scheduler.step()
+        // Half a millisecond is over with the first; the clock is read after 2, 4, 8 messages.
+        #expect(received.value <= 4)
+        await world.shutdown()
+    }
+
+    @Test("Fairness: an actor that never runs dry lets another have its turn, on one worker")
+    func endless() async throws {
+        struct Endless: Behavior {
+            let count: Counter
+            mutating func receive(_ message: consuming Int, _ context: borrowing Context<Int>) {
+                count.up()
+                if message > 0 { context.myself.send(message) }
+            }
+        }
+        let system = ActorSystem("fair", workers: 1)
+        let (first, second) = (Counter(), Counter())
+        let busy = [try system.spawn { Endless(count: first) }, try system.spawn { Endless(count: second) }]
+        for actor in busy { actor.send(1) }
+        let other = try system.spawn { Puppet() }
+        for _ in 0..<100 { try await other.settle() }
+        #expect(first.value > 0 && second.value > 0)
+        await system.shutdown()
+    }
+}
