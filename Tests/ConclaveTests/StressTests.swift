@@ -133,12 +133,12 @@ private final class Life {
 private final class Field: Sendable {
     let system: ActorSystem
     let tally: Tally
-    private let targets: Mutex<[ActorRef<Target.Message>]>
+    private let targets: Guarded<[ActorRef<Target.Message>]>
 
     init(_ system: ActorSystem, _ tally: Tally) throws {
         self.system = system
         self.tally = tally
-        targets = Mutex([])
+        targets = Guarded([])
         while targets.withLock({ $0.count }) < 16 { if let made = spawn(0) { targets.withLock { $0.append(made) } } }
     }
 

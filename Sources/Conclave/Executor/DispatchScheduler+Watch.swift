@@ -54,7 +54,7 @@ extension DispatchScheduler {
     }
 
     func lookLater() {
-        guard let period = watch.period else { return }
+        guard let period = watchPeriod else { return }
         Self.watchQueue.asyncAfter(deadline: .now() + period) { [weak self] in self?.look() }
     }
 

@@ -23,6 +23,8 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
     /// Own-thread activations under way, beside the workers.
     private var ownThreads = 0
     var watch: Watch
+    /// Between two looks of the watchdog; nil if nobody watches. Outside of `watch`, for whoever does not hold the lock.
+    let watchPeriod: DispatchTimeInterval?
 
     private let sharedLock = SpinLock()
     private var shared = WorkRing()
@@ -47,6 +49,7 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
         seatLimit = workerCount + ThreadBudget.limit
         workers = .allocate(capacity: seatLimit)
         watch = Watch(patience: patience)
+        watchPeriod = watch.period
         for _ in 0..<workerCount { addSeat() }
     }
 

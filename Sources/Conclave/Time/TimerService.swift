@@ -1,7 +1,5 @@
 // All of a system's timers: one heap, one alarm.
 
-internal import Synchronization
-
 /// Keeps what is due and fires it when the time source says so.
 @usableFromInline
 final class TimerService: Sendable {
@@ -12,7 +10,7 @@ final class TimerService: Sendable {
     }
 
     let source: any TimeSource
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     init(source: any TimeSource) { self.source = source }
 

@@ -1,3 +1,4 @@
+import Conclave
 import Dispatch
 import Synchronization
 
@@ -13,7 +14,7 @@ final class Journal<Entry: Sendable>: Sendable {
         var waiters: [Waiter] = []
         var nextWaiter = 0
     }
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     /// What has been noted so far.
     var entries: [Entry] { state.withLock { $0.entries } }
