@@ -6,6 +6,8 @@ package import RaftCore
 package enum LogError: Error, Hashable, Sendable {
     /// There is no log here and the caller did not ask to create one.
     case missing(location: String)
+    /// There was a log here, of this server, and it is gone.
+    case lost(location: String, identity: LogIdentity)
     /// Another process (or another log in this one) has the directory.
     case alreadyInUse(location: String, processID: Int32?)
     /// The files belong to another cluster.
@@ -16,6 +18,10 @@ package enum LogError: Error, Hashable, Sendable {
     case unknownVersion(file: String, found: UInt32, supported: UInt32)
     /// Something that was acknowledged is damaged or missing.
     case corrupt(Corruption)
+    /// The log begins behind entry `first` minus one, and no snapshot reaches there (raft-rules P30).
+    case gap(location: String, first: LogIndex, snapshot: LogIndex)
+    /// A snapshot file is damaged, or not what it says it is.
+    case snapshotDamaged(file: String, offset: Int)
     /// A new segment did not fit. Nothing was written; what is buffered stays so and a later `sync` tries again.
     case diskFull(DiskError)
     /// The disk failed while the log was being opened.
@@ -50,7 +56,7 @@ package struct Corruption: Hashable, Sendable {
     /// The entries of the damaged batch, when its header is readable.
     package var entries: ClosedRange<LogIndex>?
     /// The entries whose payload is damaged, by index and term, when the batch's table is readable.
-    package var damaged: [EntryName] = []
+    package var damaged: [DamagedEntry] = []
 
     package init(kind: Kind, location: String, file: String, offset: Int) {
         self.kind = kind
@@ -60,24 +66,14 @@ package struct Corruption: Hashable, Sendable {
     }
 }
 
-/// An entry's name: no two different entries of a cluster share index and term (Raft paper §5.3, log matching).
-package struct EntryName: Hashable, Sendable, CustomStringConvertible {
-    package var index: LogIndex
-    package var term: Term
-
-    package init(index: LogIndex, term: Term) {
-        self.index = index
-        self.term = term
-    }
-
-    package var description: String { "\(index)@\(term)" }
-}
-
 extension LogError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .missing(let location):
             "no log in \(location): create one for a new server, or correct the path of an existing one"
+        case .lost(let location, let identity):
+            "the log of server \(identity.node) in \(location) is gone, only \(IdentityFile.name) is left: put the files "
+                + "back, or remove this server from the cluster and add it again, under a new id, with an empty directory"
         case .alreadyInUse(let location, let pid?):
             "\(location) is in use by process \(pid): stop that process first; two servers must never share a directory"
         case .alreadyInUse(let location, nil):
@@ -88,9 +84,18 @@ extension LogError: CustomStringConvertible {
         case .wrongNode(let location, let found, let expected):
             "\(location) belongs to server \(found), not to \(expected): give each server its own directory"
         case .unknownVersion(let file, let found, let supported):
-            "\(file) is in log format \(found), this build reads format \(supported): start the build that wrote it"
+            "\(file) is in log format \(found), this build reads format \(supported): start the build that wrote it, "
+                + "or remove this server from the cluster and add it again, under a new id, with an empty directory"
         case .corrupt(let corruption):
             corruption.description
+        case .gap(let location, let first, let snapshot):
+            "the log in \(location) begins at entry \(first), and "
+                + (snapshot == .zero ? "there is no snapshot" : "the snapshot ends at \(snapshot)")
+                + ": what lies between is missing. Put the missing files back, or remove this server from the cluster "
+                + "and add it again, under a new id, with an empty directory"
+        case .snapshotDamaged(let file, let offset):
+            "\(file) is damaged at byte \(offset): put an intact copy back, or remove this server from the cluster "
+                + "and add it again, under a new id, with an empty directory"
         case .diskFull(let error):
             "\(error): free some space; writes are refused until then and nothing acknowledged is lost"
         case .io(let error):

@@ -3,12 +3,18 @@
 /// A growable block of bytes at a fixed address between growths.
 ///
 /// SAFETY: `bytes` is allocated and released here only, and is valid while the object lives and has not grown. The users
-/// (`WriteAheadLog`, `SegmentReader`) keep the object for as long as they use a view of it.
+/// (`WriteAheadLog`, `SegmentReader`, the snapshot files) keep the object for as long as they use a view of it.
 final class RawStorage {
     private(set) var bytes: UnsafeMutableRawBufferPointer
 
     init(capacity: Int) {
         bytes = .allocate(byteCount: capacity, alignment: 16)
+    }
+
+    /// Zeros, to be written.
+    convenience init(zeros count: Int) {
+        self.init(capacity: count)
+        _ = bytes.initializeMemory(as: UInt8.self, repeating: 0)
     }
 
     deinit { bytes.deallocate() }

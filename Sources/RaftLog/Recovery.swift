@@ -1,14 +1,19 @@
 // Reads all segments in order and decides where the log ends.
 
+import ConclavePlatform
 import RaftCore
 
-/// One pass over the segments.
+/// One pass over the segments. Only reads; what it decides is made durable by `Tail`.
 struct Recovery {
     let disk: any Disk
     let expected: LogIdentity
     private(set) var replay = Replay()
     /// The identity in the first segment.
     private(set) var identity: LogIdentity?
+    /// What is damaged, in the order of the log.
+    private(set) var corruptions: [Corruption] = []
+    /// The segments before the last, in order.
+    private(set) var sealed: [SealedSegment] = []
     private let storage = RawStorage(capacity: SegmentReader.windowSizeBytes)
 
     init(disk: any Disk, expected: LogIdentity) {
@@ -16,54 +21,47 @@ struct Recovery {
         self.expected = expected
     }
 
-    /// Where the sound batches of a segment end, and why.
+    /// Where the readable batches of a segment end.
     struct Stop {
-        var offset: Int
-        /// Where the last sound batch begins; nil when the segment has none.
+        var offset = SegmentHeader.batchesOffset
+        /// Where the last batch that was applied is.
         var lastFrame: Range<Int>?
-        /// The header of the batch at `offset`, when it is sound and the one that should come.
+        /// The highest index any batch of the segment names.
+        var highestIndex: LogIndex
+        /// The header of an unreadable batch at `offset`, when it is sound and the one that should come.
         var header: FrameHeader?
-        var damage: FrameHeader.Damage?
     }
 
-    /// The last segment, ready to be appended to.
+    /// The last segment, still open.
     struct Tail {
-        var file: DiskFile
-        var id: UInt64
-        var checksum: UInt32
-        var sizeBytes: Int
-        var end: Int
-        /// What the segments before it occupy.
-        var sealedBytes: Int
-        var torn: TornTail?
+        var reader: SegmentReader
+        var header: SegmentHeader
+        var seed: UInt32
+        var stop: Stop
     }
 
-    /// Reads the segments with these ids, ascending and at least one; makes durable what it found, and the cut.
-    mutating func run(_ ids: [UInt64]) throws(LogError) -> Tail {
-        var previous: (id: UInt64, stop: Stop)?
-        var sealedBytes = 0
+    /// Reads the segments with these ids, which are consecutive and at least one.
+    mutating func run(_ ids: ArraySlice<UInt64>) throws(LogError) -> Tail {
+        var last: (id: UInt64, stop: Stop)?
         for id in ids {
             let file = try io { () throws(DiskError) in try disk.open(SegmentHeader.fileName(id)) }
             do throws(LogError) {
                 var reader = try SegmentReader(disk: disk, file: file, storage: storage)
-                let (header, checksum) = try readHeader(&reader, id: id)
-                try check(header, after: previous)
-                let stop = try scan(&reader, seed: checksum)
-                if id == ids.last {
-                    let torn = try cutTail(&reader, stop, seed: checksum)
-                    try makeDurable(&reader, stop)
-                    return Tail(
-                        file: file,
+                let (header, seed) = try readHeader(&reader, id: id)
+                try check(header, after: last)
+                let nextSequence = id == ids.last ? nil : try firstSequence(ofSegment: id + 1)
+                let stop = try scan(&reader, seed: seed, endsBefore: nextSequence)
+                if id == ids.last { return Tail(reader: reader, header: header, seed: seed, stop: stop) }
+                sealed.append(
+                    SealedSegment(
                         id: id,
-                        checksum: checksum,
-                        sizeBytes: reader.sizeBytes,
-                        end: stop.offset,
-                        sealedBytes: sealedBytes,
-                        torn: torn
+                        base: header.base,
+                        highestIndex: stop.highestIndex,
+                        usedBytes: stop.offset,
+                        sizeBytes: reader.sizeBytes
                     )
-                }
-                sealedBytes += stop.offset
-                previous = (id, stop)
+                )
+                last = (id, stop)
             } catch {
                 disk.close(file)
                 throw error
@@ -72,7 +70,18 @@ struct Recovery {
         }
         preconditionFailure("recovery of a log without segments")
     }
+
+    /// Takes a complete snapshot, which the log holds, into account: what it stands for need not be intact.
+    mutating func rely(on snapshot: LogPosition) {
+        let needsIt = replay.damaged.keys.contains { $0 <= snapshot.index } || replay.doubtfulUpTo > .zero
+        if needsIt, snapshot.index > replay.start.index { replay.drop(upTo: snapshot) }
+    }
+
+    /// The log begins behind a snapshot that it does not reach or does not agree with.
+    mutating func restart(at snapshot: LogPosition) { replay.reset(to: snapshot) }
 }
+
+// MARK: Headers
 
 extension Recovery {
     private func readHeader(
@@ -97,10 +106,22 @@ extension Recovery {
         }
     }
 
+    private func firstSequence(ofSegment id: UInt64) throws(LogError) -> UInt64 {
+        let file = try io { () throws(DiskError) in try disk.open(SegmentHeader.fileName(id)) }
+        defer { disk.close(file) }
+        var reader = try SegmentReader(
+            disk: disk,
+            file: file,
+            storage: RawStorage(capacity: SegmentHeader.batchesOffset),
+            windowSizeBytes: SegmentHeader.batchesOffset
+        )
+        return try readHeader(&reader, id: id).header.firstSequence
+    }
+
     /// Whether this segment is ours and begins where the one before it ended.
-    private mutating func check(_ header: SegmentHeader, after previous: (id: UInt64, stop: Stop)?) throws(LogError) {
+    private mutating func check(_ header: SegmentHeader, after last: (id: UInt64, stop: Stop)?) throws(LogError) {
         let found = header.identity
-        guard let previous, let identity else {
+        guard let last, let identity else {
             guard found.cluster == expected.cluster else {
                 throw .wrongCluster(location: disk.location, found: found.cluster, expected: expected.cluster)
             }
@@ -108,56 +129,142 @@ extension Recovery {
                 throw .wrongNode(location: disk.location, found: found.node, expected: expected.node)
             }
             identity = found
-            guard header.id == 1 else { throw missing(1) }
+            replay = Replay(header)
             return
         }
-        guard header.id == previous.id + 1 else { throw missing(previous.id + 1) }
+        let name = SegmentHeader.fileName(header.id)
         guard found == identity else {
-            let name = SegmentHeader.fileName(header.id)
             throw .corrupt(Corruption(kind: .mixedIdentities, location: disk.location, file: name, offset: 0))
         }
+        if replay.expects(header) {
+            guard replay.holds(header.base) else { throw discontinuity(name, 0) }
+            return
+        }
         // A segment is begun only once everything before it is synced: what is missing there was acknowledged.
-        guard header.firstSequence == replay.nextSequence, header.previousChecksum == replay.previousChecksum else {
-            throw corruption(SegmentHeader.fileName(previous.id), previous.stop)
+        corruptions.append(corruption(SegmentHeader.fileName(last.id), last.stop.offset, last.stop.header))
+        guard header.firstSequence >= replay.nextSequence, replay.bridge(to: header) else {
+            throw discontinuity(name, 0)
         }
     }
 
-    private func missing(_ id: UInt64) -> LogError {
-        let name = SegmentHeader.fileName(id)
-        return .corrupt(Corruption(kind: .missingSegment, location: disk.location, file: name, offset: 0))
+    func corruption(_ file: String, _ offset: Int, _ header: FrameHeader?) -> Corruption {
+        var corruption = Corruption(kind: .batch, location: disk.location, file: file, offset: offset)
+        corruption.entries = header?.indexes
+        return corruption
     }
 
-    /// Applies batch after batch until one is not as it should be.
-    private mutating func scan(_ reader: inout SegmentReader, seed: UInt32) throws(LogError) -> Stop {
-        var stop = Stop(offset: SegmentHeader.batchesOffset)
-        while let bytes = try reader.bytes(at: stop.offset, count: FrameHeader.sizeBytes),
-            let header = FrameHeader(bytes, seed: seed), replay.expects(header)
-        {
-            stop.header = header
-            guard let frame = try reader.bytes(at: stop.offset, count: header.lengthBytes) else { break }
-            do throws(FrameHeader.Damage) { try header.verify(frame) } catch {
-                stop.damage = error
-                if case .unknownKind = error { throw corruption(reader.file.name, stop) }
-                break
-            }
-            guard replay.apply(header, frame) else { throw corruption(reader.file.name, stop, kind: .discontinuity) }
-            stop.lastFrame = stop.offset..<stop.offset + header.lengthBytes
-            stop.offset += header.lengthBytes
+    func discontinuity(_ file: String, _ offset: Int) -> LogError {
+        .corrupt(Corruption(kind: .discontinuity, location: disk.location, file: file, offset: offset))
+    }
+}
+
+// MARK: Batches
+
+extension Recovery {
+    /// Applies batch after batch until the segment's readable part ends.
+    ///
+    /// Only one batch is ever written between two syncs, so any batch later than an unreadable one proves that this one was
+    /// synced: then it is corruption, is noted, and reading goes on behind it. `endsBefore` is the first sequence of the next
+    /// segment, which proves as much; nil in the last segment.
+    private mutating func scan(
+        _ reader: inout SegmentReader,
+        seed: UInt32,
+        endsBefore: UInt64?
+    ) throws(LogError) -> Stop {
+        var stop = Stop(highestIndex: replay.last.index)
+        while replay.nextSequence != endsBefore {
             stop.header = nil
+            var search = stop.offset + 8
+            if let header = try header(&reader, at: stop.offset, seed), replay.expects(header) {
+                stop.header = header
+                if let frame = try reader.bytes(at: stop.offset, count: header.lengthBytes) {
+                    search = stop.offset + header.lengthBytes
+                    let verdict = header.verify(frame)
+                    if case .unknownKind(let kind) = verdict {
+                        var corruption = corruption(reader.file.name, stop.offset, header)
+                        corruption.kind = .unknownEntryKind(kind)
+                        throw .corrupt(corruption)
+                    }
+                    let follows: Bool
+                    if verdict == .sound {
+                        follows = replay.apply(header, frame, verdict)
+                    } else {
+                        if endsBefore == nil, try laterFrame(&reader, from: search, seed) == nil { break }
+                        // The search may have moved the window.
+                        guard let again = try reader.bytes(at: stop.offset, count: header.lengthBytes) else { break }
+                        note(verdict, header, again, reader.file.name, stop.offset)
+                        follows = replay.apply(header, again, verdict)
+                    }
+                    guard follows else { throw discontinuity(reader.file.name, stop.offset) }
+                    stop.lastFrame = stop.offset..<search
+                    stop.highestIndex = max(stop.highestIndex, replay.last.index)
+                    stop.offset = search
+                    stop.header = nil
+                    continue
+                }
+            }
+            guard let later = try laterFrame(&reader, from: search, seed) else { break }
+            corruptions.append(corruption(reader.file.name, stop.offset, stop.header))
+            guard replay.bridge(to: later.header) else { throw discontinuity(reader.file.name, later.offset) }
+            stop.offset = later.offset
+            stop.highestIndex = max(stop.highestIndex, replay.last.index)
         }
         return stop
     }
 
-    /// What is wrong where a segment's sound batches end.
-    func corruption(_ file: String, _ stop: Stop, kind: Corruption.Kind = .batch) -> LogError {
-        var corruption = Corruption(kind: kind, location: disk.location, file: file, offset: stop.offset)
-        corruption.entries = stop.header?.indexes
-        switch stop.damage {
-        case .payloads(let names): corruption.damaged = names
-        case .unknownKind(let byte): corruption.kind = .unknownEntryKind(byte)
-        case .table, nil: break
+    private mutating func note(
+        _ verdict: FrameHeader.Verdict,
+        _ header: FrameHeader,
+        _ frame: UnsafeRawBufferPointer,
+        _ file: String,
+        _ offset: Int
+    ) {
+        var corruption = corruption(file, offset, header)
+        if case .payloadsDamaged(let places) = verdict {
+            header.forEachEntry(in: frame, damaged: places) { entry, checksum in
+                guard let checksum else { return }
+                corruption.damaged.append(DamagedEntry(index: entry.index, term: entry.term, checksum: checksum))
+            }
         }
-        return .corrupt(corruption)
+        corruptions.append(corruption)
+    }
+
+    private func header(
+        _ reader: inout SegmentReader,
+        at offset: Int,
+        _ seed: UInt32
+    ) throws(LogError) -> FrameHeader? {
+        guard let bytes = try reader.bytes(at: offset, count: FrameHeader.sizeBytes) else { return nil }
+        return FrameHeader(bytes, seed: seed)
+    }
+
+    /// The first sound header of a batch later than the one that should come, at or behind `start`.
+    private func laterFrame(
+        _ reader: inout SegmentReader,
+        from start: Int,
+        _ seed: UInt32
+    ) throws(LogError) -> (offset: Int, header: FrameHeader)? {
+        var offset = start
+        while offset + FrameHeader.sizeBytes <= reader.sizeBytes {
+            let count = min(SegmentReader.windowSizeBytes, reader.sizeBytes - offset)
+            guard let chunk = try reader.bytes(at: offset, count: count), let first = chunk.baseAddress else { break }
+            if conclave_is_zero(first, count) == 0 {
+                var place = 0
+                while place + FrameHeader.sizeBytes <= count {
+                    if chunk.integer(at: place, as: UInt32.self) == FrameHeader.magic,
+                        let header = FrameHeader(chunk.part(place, FrameHeader.sizeBytes), seed: seed),
+                        header.sequence > replay.nextSequence
+                    {
+                        return (offset + place, header)
+                    }
+                    place += 8
+                }
+            }
+            if offset + count == reader.sizeBytes { break }
+            // Chunks overlap by a header, so that one across their border is seen whole.
+            offset += count - FrameHeader.sizeBytes
+        }
+        return nil
     }
 }
 

@@ -1,54 +1,58 @@
-// The end of the log: decides between nothing, a torn batch and corruption, and makes the decision durable.
+// The end of the log: cuts a torn batch and makes what was read durable.
 
 import ConclavePlatform
+import RaftCore
 
 extension Recovery {
-    /// Looks at what follows the last sound batch: nothing, a torn batch (cut durably) or proof of corruption (thrown).
+    /// Removes what a torn batch left behind the last sound one. Called only when no later batch exists.
     ///
-    /// Only one batch is ever written between two syncs, so a batch later than the missing one proves that the missing
-    /// one was synced. The cut is done by writing zeros: from then on everything behind the end is zero again, and no
-    /// remnant can meet a batch written later.
-    func cutTail(_ reader: inout SegmentReader, _ stop: Stop, seed: UInt32) throws(LogError) -> TornTail? {
-        var garbageEnd = stop.offset
-        var offset = stop.offset
-        while offset < reader.sizeBytes {
-            let count = min(SegmentReader.windowSizeBytes, reader.sizeBytes - offset)
-            guard let chunk = try reader.bytes(at: offset, count: count), let start = chunk.baseAddress else { break }
-            if conclave_is_zero(start, count) == 0 {
-                if holdsLaterFrame(chunk, seed: seed) { throw corruption(reader.file.name, stop) }
-                garbageEnd = offset + (chunk.lastIndex { $0 != 0 } ?? 0) + 1
-            }
-            // Chunks overlap by a header, so that one across their border is seen whole.
-            let isLast = offset + count == reader.sizeBytes
-            offset += isLast ? count : count - FrameHeader.sizeBytes
-        }
-        guard garbageEnd > stop.offset else { return nil }
-        try io { () throws(DiskError) in try overwriteWithZeros(reader.file, stop.offset..<garbageEnd) }
+    /// In a file that was never used before, everything that is not zero is overwritten: no remnant can meet a batch written
+    /// later. In a recycled file there are batches of an earlier use, which do not pass this segment's checksums and may stay;
+    /// there the torn batch's own place is overwritten.
+    func cutTail(_ tail: inout Tail) throws(LogError) -> TornTail? {
+        let stop = tail.stop
+        let garbage = tail.header.isRecycled ? try tornBatch(&tail) : try nonZero(&tail)
+        guard let garbage else { return nil }
+        let file = tail.reader.file
+        try io { () throws(DiskError) in try overwriteWithZeros(file, garbage) }
         return TornTail(
-            file: reader.file.name,
+            file: file.name,
             offset: stop.offset,
-            lengthBytes: garbageEnd - stop.offset,
+            lengthBytes: garbage.count,
             entries: stop.header?.indexes
         )
     }
 
-    private func holdsLaterFrame(_ chunk: UnsafeRawBufferPointer, seed: UInt32) -> Bool {
-        var offset = 0
-        while offset + FrameHeader.sizeBytes <= chunk.count {
-            if chunk.integer(at: offset, as: UInt32.self) == FrameHeader.magic,
-                let header = FrameHeader(chunk.part(offset, FrameHeader.sizeBytes), seed: seed),
-                header.sequence > replay.nextSequence
-            {
-                return true
+    /// From the end of the batches to the last byte that is not zero.
+    private func nonZero(_ tail: inout Tail) throws(LogError) -> Range<Int>? {
+        let start = tail.stop.offset
+        var end = start
+        var offset = start
+        while offset < tail.reader.sizeBytes {
+            let count = min(SegmentReader.windowSizeBytes, tail.reader.sizeBytes - offset)
+            guard let chunk = try tail.reader.bytes(at: offset, count: count), let first = chunk.baseAddress else {
+                break
             }
-            offset += 8
+            if conclave_is_zero(first, count) == 0 { end = offset + (chunk.lastIndex { $0 != 0 } ?? 0) + 1 }
+            offset += count
         }
-        return false
+        return end > start ? start..<end : nil
+    }
+
+    /// Where a batch was begun, judged by what its header still says; nil when what is there is an earlier use's.
+    private func tornBatch(_ tail: inout Tail) throws(LogError) -> Range<Int>? {
+        let start = tail.stop.offset
+        guard let bytes = try tail.reader.bytes(at: start, count: FrameHeader.sizeBytes) else { return nil }
+        let isOurs =
+            bytes.integer(at: 8, as: UInt64.self) == replay.nextSequence
+            || bytes.integer(at: 60, as: UInt32.self) == replay.previousChecksum
+        guard isOurs else { return nil }
+        let length = tail.stop.header?.lengthBytes ?? FrameHeader.sizeBytes
+        return start..<min(start + length, tail.reader.sizeBytes)
     }
 
     private func overwriteWithZeros(_ file: DiskFile, _ range: Range<Int>) throws(DiskError) {
-        let zeros = RawStorage(capacity: min(range.count, SegmentReader.windowSizeBytes))
-        _ = zeros.bytes.initializeMemory(as: UInt8.self, repeating: 0)
+        let zeros = RawStorage(zeros: min(range.count, SegmentReader.windowSizeBytes))
         var offset = range.lowerBound
         while offset < range.upperBound {
             let count = min(zeros.bytes.count, range.upperBound - offset)
@@ -62,9 +66,11 @@ extension Recovery {
     ///
     /// It is written again first, because after a *failed* sync the system may hold the pages for clean though they
     /// never reached the disk, and a sync alone would do nothing (raft-rules P32).
-    func makeDurable(_ reader: inout SegmentReader, _ stop: Stop) throws(LogError) {
-        let file = reader.file
-        if let range = stop.lastFrame, let frame = try reader.bytes(at: range.lowerBound, count: range.count) {
+    func makeDurable(_ tail: inout Tail) throws(LogError) {
+        let file = tail.reader.file
+        if let range = tail.stop.lastFrame,
+            let frame = try tail.reader.bytes(at: range.lowerBound, count: range.count)
+        {
             try io { () throws(DiskError) in try disk.write(file, at: range.lowerBound, frame) }
         }
         try io { () throws(DiskError) in

@@ -12,13 +12,20 @@ struct SegmentReader {
     let file: DiskFile
     let sizeBytes: Int
     private let storage: RawStorage
+    private let windowSizeBytes: Int
     private var windowOffset = 0
     private var windowCount = 0
 
-    init(disk: any Disk, file: DiskFile, storage: RawStorage) throws(LogError) {
+    init(
+        disk: any Disk,
+        file: DiskFile,
+        storage: RawStorage,
+        windowSizeBytes: Int = SegmentReader.windowSizeBytes
+    ) throws(LogError) {
         self.disk = disk
         self.file = file
         self.storage = storage
+        self.windowSizeBytes = windowSizeBytes
         do { sizeBytes = try disk.size(of: file) } catch { throw .io(error) }
     }
 
@@ -26,7 +33,7 @@ struct SegmentReader {
     mutating func bytes(at offset: Int, count: Int) throws(LogError) -> UnsafeRawBufferPointer? {
         guard offset + count <= sizeBytes else { return nil }
         if offset < windowOffset || offset + count > windowOffset + windowCount {
-            let wanted = min(max(count, Self.windowSizeBytes), sizeBytes - offset)
+            let wanted = min(max(count, windowSizeBytes), sizeBytes - offset)
             storage.require(wanted)
             windowOffset = offset
             windowCount = 0

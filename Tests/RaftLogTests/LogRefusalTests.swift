@@ -56,12 +56,14 @@ struct LogRefusalTests {
     @Test("a format of another version is named and refused")
     func version() throws {
         let disk = try diskWithLog()
-        disk.flipBit(of: "segment-0000000000000001.wal", byte: 8, bit: 1)
-        let file = "memory/segment-0000000000000001.wal"
-        #expect(throws: LogError.unknownVersion(file: file, found: 3, supported: 1)) { try open(disk) }
-        #expect(throws: LogError.unknownVersion(file: file, found: 3, supported: 1)) {
-            try WriteAheadLog.identity(on: disk)
-        }
+        let name = disk.segmentName(1)
+        disk.flipBit(of: name, byte: 8, bit: 2)
+        // The header's second copy outvotes one flipped bit.
+        #expect(try recover(disk).entries == entries(1...3))
+        disk.flipBit(of: name, byte: 2048 + 8, bit: 2)
+        let expected = LogError.unknownVersion(file: "memory/\(name)", found: 6, supported: 2)
+        #expect(throws: expected) { try open(disk) }
+        #expect("\(expected)".contains("start the build that wrote it"))
     }
 
     @Test("P32: after a failed sync every call fails, none is retried, and a restart decides")
@@ -121,7 +123,7 @@ struct LogRefusalTests {
         }
         let file = "memory/segment-0000000000000002.wal.tmp"
         #expect(refusal == .diskFull(DiskError(.reserve, path: file, cause: .noSpace)))
-        #expect(try disk.list() == ["segment-0000000000000001.wal"])
+        #expect(try disk.list() == ["IDENTITY", "segment-0000000000000001.wal"])
         #expect(throws: LogError.self) { try log.sync() }
         let crashed = disk.copy()
         crashed.crash { _ in true }
@@ -153,7 +155,7 @@ struct LogRefusalTests {
         #expect(try recover(disk).entries == entries(1...(index - 1), payloadBytes: 200))
     }
 
-    @Test("a missing segment, first or in between, is named")
+    @Test("P30: a missing first segment is a gap that no snapshot fills, and one in between is named")
     func missingSegment() throws {
         for lost in [1, 2] {
             let disk = MemoryDisk()
@@ -163,14 +165,50 @@ struct LogRefusalTests {
                 try log.sync()
             }
             log.close()
-            let name = "segment-000000000000000\(lost).wal"
+            let name = disk.segmentName(lost)
             try disk.remove(name)
+            let before = try disk.list()
             let error = #expect(throws: LogError.self) { try open(disk) }
-            guard case .corrupt(let corruption) = error else {
-                Issue.record("\(String(describing: error))")
-                continue
+            switch error {
+            case .gap(_, let first, let snapshot):
+                #expect(lost == 1 && first > LogIndex(1) && snapshot == .zero)
+                #expect("\(String(describing: error))".contains("there is no snapshot"))
+            case .corrupt(let corruption):
+                #expect(lost == 2 && corruption.kind == .missingSegment && corruption.file == name)
+            default: Issue.record("\(String(describing: error))")
             }
-            #expect(corruption.kind == .missingSegment && corruption.file == name)
+            #expect(try disk.list() == before)
         }
+    }
+
+    @Test("P28: a log that is gone from beside its identity is not replaced by an empty one")
+    func logLost() throws {
+        let disk = try diskWithLog()
+        try disk.remove(disk.segmentName(1))
+        let expected = LogError.lost(location: "memory", identity: identity)
+        #expect(throws: expected) { try open(disk, identity, .create) }
+        #expect("\(expected)".contains("under a new id"))
+        #expect(try WriteAheadLog.identity(on: disk) == identity)
+    }
+
+    @Test("P28: the identity file is written anew from the log when it is missing or damaged, and must agree with it")
+    func identityFile() throws {
+        let disk = try diskWithLog()
+        let written = try #require(disk.contents(of: "IDENTITY"))
+        try disk.remove("IDENTITY")
+        #expect(try recover(disk).identity == identity)
+        #expect(disk.contents(of: "IDENTITY") == written)
+        for byte in written.indices {
+            let damaged = disk.copy()
+            damaged.flipBit(of: "IDENTITY", byte: byte, bit: byte % 7)
+            #expect(try recover(damaged).identity == identity)
+            #expect(damaged.contents(of: "IDENTITY") == written)
+        }
+        let other = MemoryDisk()
+        var wiped = identity
+        wiped.incarnation = 78
+        try open(other, wiped).log.close()
+        disk.install("IDENTITY", try #require(other.contents(of: "IDENTITY")))
+        #expect(throws: LogError.self) { try open(disk) }
     }
 }

@@ -122,7 +122,7 @@ private func orFail<Value>(_ body: () throws(SocketError) -> Value) throws -> Va
 extension LogError {
     fileprivate var exitCode: ExitCode {
         switch self {
-        case .wrongCluster, .wrongNode, .unknownVersion, .corrupt, .missing: .dataError
+        case .wrongCluster, .wrongNode, .unknownVersion, .corrupt, .missing, .lost, .gap, .snapshotDamaged: .dataError
         case .alreadyInUse: .unavailable
         case .diskFull, .io, .failed: .ioError
         }
