@@ -72,7 +72,7 @@ enum ChildError: Error {
 
 private struct Sleeper: Behavior {
     typealias Message = Int
-    let ready: Latch
+    let ready: LatchReference
     var seen = 0
 
     mutating func receive(_ value: consuming Int, _ context: borrowing Context<Int>) {
@@ -82,14 +82,16 @@ private struct Sleeper: Behavior {
 }
 
 private func conclaveIdle(_ count: Int) async throws -> Double {
-    try await withSystem { system in
+    let latch = Latch(count)
+    defer { withExtendedLifetime(latch) {} }
+    let ready = LatchReference(latch)
+    return try await withSystem { system in
         try await memory(count) { kept in
-            let ready = Latch(count)
             for number in 0..<count {
                 kept.append(try system.spawn { Sleeper(ready: ready) })
                 kept[number].send(number)
             }
-            await ready.wait()
+            await latch.wait()
         }
     }
 }

@@ -21,7 +21,7 @@ extension Benchmark {
 
 private struct Mayfly: Behavior {
     typealias Message = Int
-    let done: Latch
+    let done: LatchReference
     var seen = 0
 
     mutating func receive(_ value: consuming Int, _ context: borrowing Context<Int>) {
@@ -34,7 +34,7 @@ private struct Mayfly: Behavior {
 private struct Breeder: Behavior {
     enum Message { case more }
     var left: Int
-    let done: Latch
+    let done: LatchReference
 
     /// A hundred at a time, so that others get their turn.
     mutating func receive(_ message: consuming Message, _ context: borrowing Context<Message>) throws {
@@ -47,12 +47,14 @@ private struct Breeder: Behavior {
 }
 
 private func conclaveSpawnStop(_ count: Int) async throws -> Double {
-    try await withSystem { system in
-        let done = Latch(count)
+    let latch = Latch(count)
+    defer { withExtendedLifetime(latch) {} }
+    let done = LatchReference(latch)
+    return try await withSystem { system in
         let breeder = try system.spawn { Breeder(left: count, done: done) }
         return await rate(count) {
             breeder.send(.more)
-            await done.wait()
+            await latch.wait()
             // The last of them are gone too, not only done with their message.
             breeder.stop()
             _ = await breeder.terminated()

@@ -22,7 +22,7 @@ public final class ActorSystem: @unchecked Sendable {
     private let rootLock = SpinLock()
     /// Nil once the root has ended: actors refer to their system, so that this reference is what keeps an idle system alive.
     private var liveRoot: ActorCell?
-    let cellCount = Atomic<Int>(0)
+    let cellCount = ShardedCount()
     /// What happens in the system, for whoever subscribes; its sequences end with the shutdown.
     public let events = Topic<SystemEvent>()
     let counters = EventCounters()
@@ -70,15 +70,16 @@ public final class ActorSystem: @unchecked Sendable {
         let options = SpawnOptions(intensity: restartIntensity)
         let root = ActorCell(
             runtime: Supervisor.self,
-            system: self,
+            system: Unmanaged.passUnretained(self),
             parent: nil,
             name: nil,
             options: options,
             factory: BehaviorFactory { Supervisor { _ in } }
         )
+        root.require().system = self
         _ = root.children
         liveRoot = root
-        do { try root.startFirst() } catch { preconditionFailure("the root of a system failed to start: \(error)") }
+        do { try root.startFirst(nil) } catch { preconditionFailure("the root of a system failed to start: \(error)") }
     }
 
     /// The machine's processors.
@@ -88,14 +89,14 @@ public final class ActorSystem: @unchecked Sendable {
     ///
     /// The parameters are those of `Context.spawn`.
     /// - Throws: `SpawnError`, or what `make` or `started` throws; then nothing is left behind.
+    @inlinable
     @discardableResult
     public func spawn<Child: Behavior>(
         _ name: String? = nil,
         options: SpawnOptions = SpawnOptions(),
         _ make: @escaping @Sendable () throws -> Child
     ) throws -> ActorRef<Child.Message> {
-        guard let root else { throw SpawnError.parentStopping }
-        return try ActorCell.spawn(under: root, name, options, make)
+        return try ActorCell.spawn(under: rootForSpawn(), name, options, make)
     }
 
     /// Stops all actors in the reverse order of their start, waits for them, and gives all threads and timers back.
@@ -117,6 +118,12 @@ public final class ActorSystem: @unchecked Sendable {
 
     private var root: ActorCell? { rootLock.withLock { liveRoot } }
 
+    @usableFromInline
+    func rootForSpawn() throws(SpawnError) -> ActorCell {
+        guard let root else { throw .parentStopping }
+        return root
+    }
+
     /// The root has had its last drain.
     func rootIsGone() {
         rootLock.lock()
@@ -129,13 +136,17 @@ public final class ActorSystem: @unchecked Sendable {
     public var taskExecutor: any TaskExecutor { scheduler }
 
     /// Actors whose memory is in use, the root among them; for tests.
-    package var liveCellCount: Int { cellCount.load(ordering: .relaxed) }
+    package var liveCellCount: Int { cellCount.sum }
     /// Timers that have neither fired nor been cancelled; for tests.
     package var liveTimerCount: Int { timers.count }
 }
 
 extension ActorCell {
     /// Makes, registers and starts an actor on the calling thread.
+    ///
+    /// Specialised where it is called, since unspecialised code would ask for metadata at each spawn. An actor that is never
+    /// restarted is made straight by `make`: no factory is allocated.
+    @inlinable
     static func spawn<Child: Behavior>(
         under parent: ActorCell,
         _ name: String?,
@@ -144,21 +155,33 @@ extension ActorCell {
     ) throws -> ActorRef<Child.Message> {
         precondition(MemoryLayout<Child.Message>.alignment <= 16, "messages are aligned to 16 bytes at most")
         if case .timeout = options.shutdown, Child.isSupervisor { throw SpawnError.supervisorNeedsTime }
+        let factory = options.restart == .temporary ? nil : BehaviorFactory(make)
+        let cell = try register(Child.self, under: parent, name, options, factory)
+        try withUnsafePointer(to: FirstStart(make: make)) { try cell.startFirst(UnsafeRawPointer($0)) }
+        return ActorRef(cell)
+    }
+
+    /// What of `spawn` is the same for all behaviours.
+    @usableFromInline
+    static func register(
+        _ runtime: any BehaviorRuntime.Type,
+        under parent: ActorCell,
+        _ name: String?,
+        _ options: SpawnOptions,
+        _ factory: AnyObject?
+    ) throws(SpawnError) -> ActorCell {
         let cell = ActorCell(
-            runtime: Child.self,
-            system: parent.system,
+            runtime: runtime,
+            system: parent.owningSystem,
             parent: parent,
             name: name,
             options: options,
-            factory: BehaviorFactory(make)
+            factory: factory
         )
-        do throws(SpawnError) {
-            try parent.children.insert(cell)
-        } catch {
+        if let refusal = parent.add(cell) {
             cell.abandon()
-            throw error
+            throw refusal
         }
-        try cell.startFirst()
-        return ActorRef(cell)
+        return cell
     }
 }

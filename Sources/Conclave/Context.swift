@@ -6,7 +6,7 @@ public struct Context<Message>: ~Copyable {
 
     @inlinable init(_ cell: CellPointer) { self.cell = cell }
 
-    private var object: ActorCell { cell.pointee.object }
+    @usableFromInline var object: ActorCell { cell.pointee.object }
 
     /// This actor's own address.
     public var myself: ActorRef<Message> { ActorRef(object) }
@@ -24,6 +24,7 @@ public struct Context<Message>: ~Copyable {
     ///   - options: how the child is restarted and stopped, and where it runs.
     ///   - make: makes the behaviour, once for each incarnation.
     /// - Throws: `SpawnError`, or what `make` or `started` throws; then nothing is left behind.
+    @inlinable
     @discardableResult
     public func spawn<Child: Behavior>(
         _ name: String? = nil,

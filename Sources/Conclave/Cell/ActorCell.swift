@@ -16,30 +16,30 @@ final class ActorCell: @unchecked Sendable {
     @usableFromInline let lane: BoundedLane?
     /// Neither bounded nor instrumented, as most: a message goes straight into the lock-free mailbox.
     @usableFromInline let isPlain: Bool
-    let system: ActorSystem
+    /// Not counted: all actors of a system would count on one word. Each holds its parent, and the root holds the system.
+    let owningSystem: Unmanaged<ActorSystem>
     /// Nil for the root of a system.
     let parent: ActorCell?
-    /// Unique among the children of one parent, if given.
-    let name: String?
-    let restart: RestartType
-    let shutdown: Shutdown
-    /// Makes the behaviour; nil once there will be no other incarnation.
+    /// Makes the behaviour of a later incarnation; nil if there will be none.
     private(set) var factory: AnyObject?
 
     var previousSibling: Unmanaged<ActorCell>?
     var nextSibling: Unmanaged<ActorCell>?
-    /// The parent's child table holds this actor's name.
-    var ownsName = false
     /// Children, monitors and timers, once there are any.
     var relations: CellRelations?
+    /// The child table of `relations`, for children that come and go on other threads: its reference is not counted there.
+    private var childTable: Unmanaged<ChildTable>?
     /// Why the current incarnation is to end, once that is known.
     private var endReason: ExitReason?
+    /// What was given for this actor and differs from the defaults.
+    private let particulars: Particulars?
+    let restart: RestartType
+    /// The parent's child table holds this actor's name.
+    var ownsName = false
     /// The end was ordered: there is no other incarnation.
     private var isEndFinal = false
     /// The behaviour exists: it does from a successful start to the end of the incarnation.
     private var hasBehavior = false
-    /// Asks whose token was dropped unanswered by the handler that runs now.
-    private var droppedAsks: [any PendingAnswer] = []
     /// Successful restarts so far.
     private var restartCount = 0
     /// Counts the starts, failed ones too: answers to the questions of an earlier incarnation are not received.
@@ -49,27 +49,27 @@ final class ActorCell: @unchecked Sendable {
 
     init(
         runtime: any BehaviorRuntime.Type,
-        system: ActorSystem,
+        system: Unmanaged<ActorSystem>,
         parent: ActorCell?,
         name: String?,
         options: SpawnOptions,
-        factory: AnyObject
+        factory: AnyObject?
     ) {
-        self.system = system
+        let thread = ThreadState.current
+        owningSystem = system
         self.parent = parent
         self.factory = factory
-        self.name = name
         lane = BoundedLane.make(options.mailbox)
-        isPlain = lane == nil && system.instrument == nil
+        let isInstrumented = system._withUnsafeGuaranteedRef { $0.instrument != nil }
+        isPlain = lane == nil && !isInstrumented
         restart = options.restart
-        shutdown = options.shutdown ?? (runtime.isSupervisor ? .infinite : .default)
-        let behavior = runtime.behaviorLayout
-        let alignment = max(behavior.alignment, MemoryLayout<CellHeader>.alignment)
-        let offset = (MemoryLayout<CellHeader>.size + alignment - 1) / alignment * alignment
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: offset + behavior.size, alignment: alignment)
+        let shutdown = options.shutdown
+        particulars = name == nil && shutdown == nil ? nil : Particulars(name: name, shutdown: shutdown)
+        let layout = CellHeader.layout(with: runtime)
+        let memory = NodePool.allocateMemory(layout.byteCount, alignment: layout.alignment, thread)
         header = memory.bindMemory(to: CellHeader.self, capacity: 1)
         // The right belongs to the spawning thread until the start is over: the mailbox is not idle but holds a hollow node.
-        let first = NodePool.allocate(0, ThreadState.current)
+        let first = NodePool.allocate(0, thread)
         first.pointee.kind = .hollow
         header.initialize(
             to: CellHeader(
@@ -77,15 +77,16 @@ final class ActorCell: @unchecked Sendable {
                 systemLane: Atomic(0),
                 isTerminated: Atomic(false),
                 head: first,
-                behavior: memory + offset,
+                behavior: memory + layout.behaviorOffset,
                 runtime: runtime,
                 phase: .starting,
                 needsAttention: false,
                 owesBatchEnd: false,
                 notesActivity: false,
-                isInstrumented: system.instrument != nil,
+                isInstrumented: isInstrumented,
                 runsOnOwnThread: options.runsOn == .ownThread,
-                schedulerID: ObjectIdentifier(system.scheduler),
+                schedulerID: parent?.header.pointee.schedulerID
+                    ?? system._withUnsafeGuaranteedRef { ObjectIdentifier($0.scheduler) },
                 object: self
             )
         )
@@ -93,13 +94,26 @@ final class ActorCell: @unchecked Sendable {
         if options.runsOn == .ownThread {
             require().ownQueue = DispatchQueue(label: "conclave.\(name ?? "actor")")
         }
-        system.cellCount.add(1, ordering: .relaxed)
+        system._withUnsafeGuaranteedRef { $0.cellCount.add(1, thread) }
     }
 
     deinit {
-        system.cellCount.subtract(1, ordering: .relaxed)
+        let thread = ThreadState.current
+        owningSystem._withUnsafeGuaranteedRef { $0.cellCount.add(-1, thread) }
+        let layout = CellHeader.layout(with: header.pointee.runtime)
         header.deinitialize(count: 1)
-        UnsafeMutableRawPointer(header).deallocate()
+        let memory = UnsafeMutableRawPointer(header)
+        NodePool.freeMemory(memory, layout.byteCount, alignment: layout.alignment, thread)
+    }
+
+    var system: ActorSystem { owningSystem.takeUnretainedValue() }
+
+    /// Unique among the children of one parent, if given.
+    var name: String? { particulars?.name }
+
+    /// How the parent stops this actor.
+    var shutdown: Shutdown {
+        particulars?.shutdown ?? (header.pointee.runtime.isSupervisor ? .infinite : .default)
     }
 
     /// The relations, made at their first use.
@@ -125,14 +139,18 @@ final class ActorCell: @unchecked Sendable {
     // MARK: Starting
 
     /// Runs the first start on the calling thread. After a throw nothing is left behind but children on their way out.
-    func startFirst() throws {
+    ///
+    /// - Parameter make: a `FirstStart` that makes the behaviour; nil if the factory is to.
+    @usableFromInline
+    func startFirst(_ make: UnsafeRawPointer?) throws {
         do {
+            ThreadState.current.pointee.firstStart = make
             try start()
         } catch {
             endReason = .failed(error)
             isEndFinal = true
             // At once, so that the caller may try again, although children may take a while to stop.
-            parent?.relations?.children?.releaseName(of: self)
+            releaseName()
             beginEnding()
             if attend() { preconditionFailure("\(path) failed to start and yet is running") }
             throw error
@@ -181,7 +199,7 @@ final class ActorCell: @unchecked Sendable {
 
     /// A handler of this actor dropped a token: what the asker is told depends on how the handler ends.
     func noteDropped(_ ask: any PendingAnswer) {
-        droppedAsks.append(ask)
+        require().droppedAsks.append(ask)
         header.pointee.needsAttention = true
     }
 
@@ -220,8 +238,8 @@ final class ActorCell: @unchecked Sendable {
         header.pointee.needsAttention = false
         let failure: AskError =
             if let endReason { willRestart(after: endReason) ? .restarted : .stopped(endReason) } else { .unanswered }
+        let droppedAsks = relations?.takeDroppedAsks() ?? []
         for ask in droppedAsks { ask.fail(failure) }
-        droppedAsks = []
         if relations?.unstashes == true { restoreStash() }
         if endReason != nil, header.pointee.phase == .running { beginEnding() }
     }
@@ -362,7 +380,7 @@ final class ActorCell: @unchecked Sendable {
             try start()
             restartCount += 1
             system.counters.restarts.add(1, ordering: .relaxed)
-            system.publish(.actorRestarted(path: path, restarts: restartCount))
+            publish(.actorRestarted(path: path, restarts: restartCount))
         } catch {
             endReason = .failed(error)
             beginEnding()
@@ -378,7 +396,31 @@ final class ActorCell: @unchecked Sendable {
         let made = ChildTable()
         if header.pointee.phase != .starting && header.pointee.phase != .running { made.close() }
         relations.children = made
+        childTable = Unmanaged.passUnretained(made)
         return made
+    }
+
+    /// Puts a child in the table, or says why not.
+    func add(_ child: ActorCell) -> SpawnError? {
+        let table = childTable ?? Unmanaged.passUnretained(children)
+        return table._withUnsafeGuaranteedRef { table in
+            do throws(SpawnError) {
+                try table.insert(child)
+                return nil
+            } catch {
+                return error
+            }
+        }
+    }
+
+    /// Lets a sibling have this actor's name, if it has one.
+    private func releaseName() {
+        guard ownsName else { return }  // only ever set before the start
+        parent?.relations?.children?.releaseName(of: self)
+    }
+
+    private func publish(_ event: @autoclosure () -> SystemEvent) {
+        owningSystem._withUnsafeGuaranteedRef { $0.publish(event()) }
     }
 
     /// What becomes of a child whose incarnation ended by itself.
@@ -389,7 +431,7 @@ final class ActorCell: @unchecked Sendable {
             child.header.post(.restart)
         } else {
             system.counters.restartLimitsExceeded.add(1, ordering: .relaxed)
-            system.publish(.restartIntensityExceeded(path: path, child: child.path))
+            publish(.restartIntensityExceeded(path: path, child: child.path))
             child.header.post(.stop)
             endReason = .failed(SupervisionError.restartIntensityExceeded(child: child.path, lastReason: reason))
             beginEnding()
@@ -398,7 +440,9 @@ final class ActorCell: @unchecked Sendable {
 
     /// A child has had its last drain. Called by the child.
     private func childIsGone(_ child: ActorCell) {
-        if relations?.children?.remove(child) == true { header.post(.childTerminated(child)) }
+        // The child that goes, or the one that is being told to, keeps us alive, and we the table.
+        let isAwaited = childTable?._withUnsafeGuaranteedRef { $0.remove(child) }
+        if isAwaited == true { header.post(.childTerminated(child)) }
     }
 
     // MARK: Termination
@@ -409,9 +453,9 @@ final class ActorCell: @unchecked Sendable {
         // Relaxed: read by holders of the scheduling right only.
         header.pointee.isTerminated.store(true, ordering: .relaxed)
         lane?.close(reason)
-        parent?.relations?.children?.releaseName(of: self)
-        system.publish(.actorStopped(path: path, reason: reason))
-        system.instrument?.actorEnded(ActorInfo(self), reason: reason)
+        releaseName()
+        publish(.actorStopped(path: path, reason: reason))
+        if header.pointee.isInstrumented { system.instrument?.actorEnded(ActorInfo(self), reason: reason) }
         let watches = relations?.watches ?? []
         relations?.watches = []
         for watch in watches { watch.deliverDown(reason) }

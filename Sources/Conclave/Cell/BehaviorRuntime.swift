@@ -227,8 +227,7 @@ extension Behavior {
     public static func startIncarnation(_ runnable: RunnableCell) throws {
         let cell = runnable.cell
         let behavior = cell.pointee.behavior.bindMemory(to: Self.self, capacity: 1)
-        let factory = cell.factory(of: Self.self)
-        behavior.initialize(to: try factory.make())
+        behavior.initialize(to: try cell.makeBehavior())
         do {
             try behavior.pointee.started(Context<Message>(cell))
         } catch {
@@ -270,4 +269,23 @@ extension Behavior {
 final class BehaviorFactory<Made: Behavior>: Sendable {
     @usableFromInline let make: @Sendable () throws -> Made
     @inlinable init(_ make: @escaping @Sendable () throws -> Made) { self.make = make }
+}
+
+/// What makes the behaviour of an actor's first incarnation. It stands on the stack of the thread that spawns the actor.
+@usableFromInline
+struct FirstStart<Made: Behavior> {
+    @usableFromInline let make: @Sendable () throws -> Made
+    @inlinable init(make: @escaping @Sendable () throws -> Made) { self.make = make }
+}
+
+extension UnsafeMutablePointer where Pointee == CellHeader {
+    /// Makes the behaviour of the incarnation that starts now.
+    @inlinable
+    func makeBehavior<Made: Behavior>() throws -> Made {
+        let thread = ThreadState.current
+        guard let first = thread.pointee.firstStart else { return try factory(of: Made.self).make() }
+        // Taken before it is used: it may spawn actors itself.
+        thread.pointee.firstStart = nil
+        return try first.assumingMemoryBound(to: FirstStart<Made>.self).pointee.make()
+    }
 }

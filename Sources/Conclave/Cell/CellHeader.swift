@@ -38,6 +38,16 @@ struct CellHeader: ~Copyable {
     /// What is seldom needed. Not retained: it owns this memory.
     unowned(unsafe) let object: ActorCell
 
+    /// How a header and the behaviour behind it are laid out.
+    static func layout(
+        with runtime: any BehaviorRuntime.Type
+    ) -> (byteCount: Int, behaviorOffset: Int, alignment: Int) {
+        let behavior = runtime.behaviorLayout
+        let alignment = max(behavior.alignment, MemoryLayout<CellHeader>.alignment)
+        let offset = (MemoryLayout<CellHeader>.size + alignment - 1) / alignment * alignment
+        return (offset + behavior.size, offset, alignment)
+    }
+
     /// `tail` of a mailbox that is empty and whose actor nobody is running.
     @inlinable static var idle: UInt { 1 }
     /// `systemLane` of an actor whose user lane waits; the sender that replaces it must schedule the actor.

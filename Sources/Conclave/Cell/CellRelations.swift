@@ -25,6 +25,10 @@ final class CellRelations {
     var stash: NodeChain?
     /// They are to be received again.
     var unstashes = false
+    /// Asks whose token was dropped unanswered by the handler that runs now.
+    var droppedAsks: [any PendingAnswer] = []
+    /// The root of a system keeps the system alive, and with it whatever any of its actors needs of it.
+    var system: ActorSystem?
     /// Where an actor with a thread of its own runs.
     var ownQueue: DispatchQueue?
 
@@ -34,6 +38,12 @@ final class CellRelations {
         stoppingChild = nil
     }
 
+    func takeDroppedAsks() -> [any PendingAnswer] {
+        let dropped = droppedAsks
+        droppedAsks = []
+        return dropped
+    }
+
     /// Timers and monitors belong to an incarnation and end with it.
     func endIncarnation() {
         idleTimer?.cancel()
@@ -41,5 +51,16 @@ final class CellRelations {
         timers = []
         for watch in monitoring { watch.cancel() }
         monitoring = []
+    }
+}
+
+/// What most actors leave at its default. Constant, since anybody may ask for an actor's path.
+final class Particulars: Sendable {
+    let name: String?
+    let shutdown: Shutdown?
+
+    init(name: String?, shutdown: Shutdown?) {
+        self.name = name
+        self.shutdown = shutdown
     }
 }

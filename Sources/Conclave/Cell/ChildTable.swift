@@ -35,7 +35,7 @@ final class ChildTable: @unchecked Sendable {
         child.ownsName = child.name != nil
         let entry = Unmanaged.passRetained(child)
         child.previousSibling = newest
-        newest?.takeUnretainedValue().nextSibling = entry
+        newest?._withUnsafeGuaranteedRef { $0.nextSibling = entry }
         newest = entry
         if first == nil { first = entry }
     }
@@ -55,13 +55,14 @@ final class ChildTable: @unchecked Sendable {
     func remove(_ child: ActorCell) -> Bool {
         lock.lock()
         let entry = Unmanaged.passUnretained(child)
-        if let previous = child.previousSibling?.takeUnretainedValue() {
-            previous.nextSibling = child.nextSibling
+        // Siblings may be at work on other threads: counting references to them would take their cache lines away.
+        if let previous = child.previousSibling {
+            previous._withUnsafeGuaranteedRef { $0.nextSibling = child.nextSibling }
         } else {
             first = child.nextSibling
         }
-        if let next = child.nextSibling?.takeUnretainedValue() {
-            next.previousSibling = child.previousSibling
+        if let next = child.nextSibling {
+            next._withUnsafeGuaranteedRef { $0.previousSibling = child.previousSibling }
         } else {
             newest = child.previousSibling
         }

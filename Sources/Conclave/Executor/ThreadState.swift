@@ -23,6 +23,8 @@ struct ThreadState: ~Copyable {
     @usableFromInline var worker: WorkerPointer?
     /// The actor whose handler runs on this thread, if any.
     @usableFromInline var current: CellPointer?
+    /// The `FirstStart` of the actor that is being spawned, until its behaviour is made.
+    @usableFromInline var firstStart: UnsafeRawPointer?
     /// What an unanswered ask fails with if its token is destroyed now; nil outside of the runtime's own clean-up.
     var askFailure: AskError?
     /// This thread is giving an event to its subscribers.

@@ -13,14 +13,21 @@ struct WorkerState: ~Copyable {
     let needsCheckIn = Atomic<Bool>(false)
     let runQueue = RunQueue()
     /// Whose worker this is. Not retained: a scheduler outlives its workers' threads.
-    unowned(unsafe) let scheduler: DispatchScheduler
+    private let owner: Unmanaged<DispatchScheduler>
     @usableFromInline let schedulerID: ObjectIdentifier
     let index: Int
 
     init(index: Int, scheduler: DispatchScheduler) {
         self.index = index
-        self.scheduler = scheduler
+        owner = Unmanaged.passUnretained(scheduler)
         schedulerID = ObjectIdentifier(scheduler)
+    }
+
+    var scheduler: DispatchScheduler { owner.takeUnretainedValue() }
+
+    /// The scheduler without a count of references, which all workers would write to.
+    func withScheduler<Result>(_ body: (DispatchScheduler) throws -> Result) rethrows -> Result {
+        try owner._withUnsafeGuaranteedRef(body)
     }
 }
 
@@ -48,12 +55,12 @@ extension UnsafeMutablePointer where Pointee == WorkerState {
     @usableFromInline @inline(never)
     func queue(bits: UInt) {
         push(WorkItem(bits: bits))
-        pointee.scheduler.notifyOfWork()
+        pointee.withScheduler { $0.notifyOfWork() }
     }
 
     /// Adds to the run queue's end. Called by the worker's own thread.
     func push(_ item: WorkItem) {
-        if !pointee.runQueue.push(item) { pointee.scheduler.inject(item) }
+        if !pointee.runQueue.push(item) { pointee.withScheduler { $0.inject(item) } }
     }
 
     /// Empties the next-slot. By the worker's own thread, or by one that rescues what a stuck thread would leave there.

@@ -73,6 +73,33 @@ enum NodePool {
     @usableFromInline
     static func deallocateUnpooled(_ node: NodePointer) { UnsafeMutableRawPointer(node).deallocate() }
 
+    /// Raw memory out of the pools, for an actor's header and behaviour: its first words are no node's while it is in use.
+    static func allocateMemory(_ byteCount: Int, alignment: Int, _ thread: ThreadPointer) -> UnsafeMutableRawPointer {
+        let sizeClass = classOfMemory(byteCount, alignment)
+        guard sizeClass != SizeClass.unpooled else { return .allocate(byteCount: byteCount, alignment: alignment) }
+        return UnsafeMutableRawPointer(allocate(sizeClass, thread))
+    }
+
+    /// Takes back what `allocateMemory` returned for the same size and alignment.
+    static func freeMemory(
+        _ memory: UnsafeMutableRawPointer,
+        _ byteCount: Int,
+        alignment: Int,
+        _ thread: ThreadPointer
+    ) {
+        let sizeClass = classOfMemory(byteCount, alignment)
+        if sizeClass == SizeClass.unpooled {
+            memory.deallocate()
+        } else {
+            free(initializeNode(memory, sizeClass), thread)
+        }
+    }
+
+    private static func classOfMemory(_ byteCount: Int, _ alignment: Int) -> UInt32 {
+        if alignment > NodeHeader.payloadOffset { return SizeClass.unpooled }
+        return SizeClass.of(payloadBytes: byteCount - NodeHeader.payloadOffset)
+    }
+
     private static func initializeNode(_ memory: UnsafeMutableRawPointer, _ sizeClass: UInt32) -> NodePointer {
         let node = memory.bindMemory(to: NodeHeader.self, capacity: 1)
         node.initialize(to: NodeHeader(next: Atomic(0), kind: .hollow, sizeClass: sizeClass))
