@@ -10,8 +10,8 @@ struct ActorBench {
             complain("actor-bench: \(error.text)\n\n\(Options.usage)")
         }
         if options.wantsHelp { return print(Options.usage) }
-        let chosen = Benchmark.all.filter { options.filter.map($0.name.contains) ?? true }
-        guard !chosen.isEmpty else { complain("actor-bench: no benchmark has that in its name\n\n\(Options.usage)") }
+        let chosen = Benchmark.all.filter(options.wants)
+        guard !chosen.isEmpty else { complain("actor-bench: there is no such benchmark\n\n\(Options.usage)") }
         for benchmark in chosen {
             Report.show(benchmark, try await measure(benchmark, options), asJSON: options.isJSON)
         }

@@ -51,7 +51,7 @@ func measureInChild(_ benchmark: Benchmark, _ contender: Contender, _ options: O
     let child = Process()
     guard let program = Bundle.main.executableURL else { throw ChildError.noProgram }
     child.executableURL = program
-    child.arguments = ["--filter", benchmark.name, "--impl", contender.name, "--runs", "1", "--json"]
+    child.arguments = ["--bench", benchmark.name, "--impl", contender.name, "--runs", "1", "--json"]
     if options.scale == .quick { child.arguments?.append("--quick") }
     let output = Pipe()
     child.standardOutput = output
@@ -72,7 +72,7 @@ enum ChildError: Error {
 
 private struct Sleeper: Behavior {
     typealias Message = Int
-    let ready: LatchReference
+    let ready: Latch
     var seen = 0
 
     mutating func receive(_ value: consuming Int, _ context: borrowing Context<Int>) {
@@ -82,16 +82,14 @@ private struct Sleeper: Behavior {
 }
 
 private func conclaveIdle(_ count: Int) async throws -> Double {
-    let latch = Latch(count)
-    defer { withExtendedLifetime(latch) {} }
-    let ready = LatchReference(latch)
-    return try await withSystem { system in
+    try await withSystem { system in
         try await memory(count) { kept in
+            let ready = Latch(count)
             for number in 0..<count {
                 kept.append(try system.spawn { Sleeper(ready: ready) })
                 kept[number].send(number)
             }
-            await latch.wait()
+            await ready.wait()
         }
     }
 }

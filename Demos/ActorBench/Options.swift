@@ -14,6 +14,7 @@ enum Scale {
 
 struct Options {
     var filter: String?
+    var bench: String?
     var implementation: String?
     var runs = 5
     var scale = Scale.full
@@ -26,6 +27,7 @@ struct Options {
         while let argument = rest.popFirst() {
             switch argument {
             case "--filter": filter = try Self.value(of: argument, &rest)
+            case "--bench": bench = try Self.value(of: argument, &rest)
             case "--impl": implementation = try Self.value(of: argument, &rest)
             case "--runs":
                 let text = try Self.value(of: argument, &rest)
@@ -42,6 +44,11 @@ struct Options {
         runs = givenRuns ?? (scale == .quick ? 1 : 5)
     }
 
+    func wants(_ benchmark: Benchmark) -> Bool {
+        if let bench { return benchmark.name == bench }
+        return filter.map(benchmark.name.contains) ?? true
+    }
+
     private static func value(of option: String, _ rest: inout ArraySlice<String>) throws(UsageError) -> String {
         guard let value = rest.popFirst() else { throw UsageError(text: "\(option) takes a value") }
         return value
@@ -54,11 +61,12 @@ struct Options {
                 "  \(name) \(benchmark.title)\n  \(String(repeating: " ", count: 15)) on \(benchmark.implementations)"
         }
         return """
-            usage: actor-bench [--filter TEXT] [--impl NAME] [--runs N] [--json] [--quick]
+            usage: actor-bench [--filter TEXT | --bench NAME] [--impl NAME] [--runs N] [--json] [--quick]
 
             Runs each benchmark on each implementation, taking turns, and prints the median of N runs.
 
               --filter TEXT  only benchmarks with TEXT in their name
+              --bench NAME   only the benchmark of that name
               --impl NAME    only this implementation
               --runs N       runs that count, after one that warms up (default 5)
               --json         one object a line: {"bench":"ring","impl":"conclave","ops_per_s":…}
