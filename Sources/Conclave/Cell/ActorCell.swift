@@ -16,6 +16,13 @@ final class ActorCell: @unchecked Sendable {
     @usableFromInline let lane: BoundedLane?
     /// Neither bounded nor instrumented, as most: a message goes straight into the lock-free mailbox.
     @usableFromInline let isPlain: Bool
+    let restart: RestartType
+    /// The parent's child table holds this actor's name.
+    var ownsName = false
+    /// The end was ordered: there is no other incarnation.
+    private var isEndFinal = false
+    /// The behaviour exists: it does from a successful start to the end of the incarnation.
+    private var hasBehavior = false
     /// Not counted: all actors of a system would count on one word. Each holds its parent, and the root holds the system.
     let owningSystem: Unmanaged<ActorSystem>
     /// Nil for the root of a system.
@@ -33,13 +40,6 @@ final class ActorCell: @unchecked Sendable {
     private var endReason: ExitReason?
     /// What was given for this actor and differs from the defaults.
     private let particulars: Particulars?
-    let restart: RestartType
-    /// The parent's child table holds this actor's name.
-    var ownsName = false
-    /// The end was ordered: there is no other incarnation.
-    private var isEndFinal = false
-    /// The behaviour exists: it does from a successful start to the end of the incarnation.
-    private var hasBehavior = false
     /// Successful restarts so far.
     private var restartCount = 0
     /// Counts the starts, failed ones too: answers to the questions of an earlier incarnation are not received.
