@@ -23,6 +23,15 @@ package struct Recovered: Sendable {
     package var damaged: [DamagedEntry] = []
     /// What is damaged in the files, for a person to read.
     package var corruptions: [Corruption] = []
+
+    /// The entries in front of the first damaged one; those a server in quarantine may work with.
+    package var intactEntries: [Entry] {
+        damaged.first.map { Array(entries[..<($0.index - start.index - 1)]) } ?? entries
+    }
+    /// The indexes behind `intactEntries`, all of which this server may have acknowledged; nil when nothing is damaged.
+    package var lost: ClosedRange<LogIndex>? {
+        damaged.first.map { $0.index...(start.index + entries.count) }
+    }
 }
 
 /// An entry that was here and cannot be read any more.

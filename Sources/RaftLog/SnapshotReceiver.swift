@@ -48,7 +48,12 @@ package final class SnapshotReceiver {
     package func finish() throws(LogError) -> SealedSnapshot {
         precondition(receivedBytes == info.sizeBytes, "\(receivedBytes) of \(info.sizeBytes) bytes have arrived")
         do throws(LogError) {
-            do { try disk.sync(file) } catch { throw LogError(writing: error) }
+            do {
+                try disk.sync(file)
+                try disk.syncDirectory()
+            } catch {
+                throw LogError(writing: error)
+            }
             try SnapshotReader(disk, cluster, name: name, expected: info).verify()
         } catch {
             abandon()

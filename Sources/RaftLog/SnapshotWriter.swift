@@ -83,7 +83,13 @@ package final class SnapshotWriter {
         let bytes = RawStorage(zeros: SnapshotFormat.trailerSizeBytes)
         let checksum = trailer.encode(into: bytes.bytes, seed: seed)
         try put(UnsafeRawBufferPointer(bytes.bytes))
-        do { try disk.sync(file) } catch { throw LogError(writing: error) }
+        // The name too: once the log records the snapshot, its file has to be there.
+        do {
+            try disk.sync(file)
+            try disk.syncDirectory()
+        } catch {
+            throw LogError(writing: error)
+        }
         isOpen = false
         disk.close(file)
         let info = SnapshotInfo(position: trailer.position, sizeBytes: offset, checksum: checksum)

@@ -62,7 +62,7 @@ package final class WriteAheadLog {
     /// How many bytes are in use, headers included and space set aside left out.
     package var sizeBytes: Int { sealedBytes + segment.end }
     /// Whether something appended is not durable yet.
-    package var hasPending: Bool { hardStateIsPending || !pendingEntries.isEmpty }
+    package var hasPending: Bool { hardStateIsPending || !pendingEntries.isEmpty || !pendingRepairs.isEmpty }
     /// The entries that are damaged and not yet repaired, ascending.
     package var damagedEntries: [DamagedEntry] { damaged.values.sorted { $0.index < $1.index } }
 
@@ -87,6 +87,10 @@ package final class WriteAheadLog {
     /// Where they follow. Meaningful while there are any.
     private var pendingBase = LogIndex.zero
     private var hardStateIsPending = false
+    /// Up to here the log holds what its caller may not know it does, because entries before it are, or were, damaged.
+    private var heldUpTo = LogIndex.zero
+    /// Intact copies of damaged entries, to be written before `pendingEntries`.
+    private var pendingRepairs: [Entry] = []
     private let buffer = RawStorage(capacity: 64 << 10)
 
     private enum Condition {
@@ -122,6 +126,7 @@ package final class WriteAheadLog {
         damaged = replay.damaged
         terms = TermRuns(start: replay.start)
         for position in replay.entries.indices { terms.append(replay.entries[position].term) }
+        if !damaged.isEmpty { heldUpTo = terms.lastIndex }
     }
 
     deinit { close() }
@@ -143,7 +148,9 @@ extension WriteAheadLog {
     /// - Parameter hardState: the new hard state, when it changed. Its term never goes back, and within a term a vote
     ///   that was given stays.
     /// - Parameter entries: without gaps, the first at most one after `lastIndex` and behind `start`. A smaller first index
-    ///   replaces what the log holds from there on.
+    ///   replaces what the log holds from there on. In a log opened with damaged entries, what it holds already stays, and copies
+    ///   of damaged entries repair them: it never becomes shorter than what this server has acknowledged, unless entries of
+    ///   another term say so (raft-rules P34).
     /// - Throws: `LogError.failed` after a failed write or sync.
     package func append(hardState: HardState? = nil, entries: [Entry] = []) throws(LogError) {
         try requireHealthy()
@@ -157,8 +164,11 @@ extension WriteAheadLog {
             self.hardState = hardState
             hardStateIsPending = true
         }
-        guard !entries.isEmpty else { return }
-        let first = entries[0].index
+        add(entries[(entries.first?.index ?? .zero > heldUpTo ? 0 : placeOfFirstNew(entries))...])
+    }
+
+    private func add(_ entries: ArraySlice<Entry>) {
+        guard let first = entries.first?.index else { return }
         precondition(first > start.index && first <= lastIndex.next, "\(first) leaves a gap after \(lastIndex)")
         if first <= lastIndex { cut(behind: first - 1) }
         for position in entries.indices {
@@ -169,16 +179,47 @@ extension WriteAheadLog {
         }
         if pendingEntries.isEmpty {
             pendingBase = first - 1
-            pendingEntries = entries
+            pendingEntries = Array(entries)
         } else {
             pendingEntries += entries
         }
     }
 
+    /// Passes over the entries that the log holds already, repairing the damaged ones among them; returns the place of the first
+    /// that it does not hold.
+    private func placeOfFirstNew(_ entries: [Entry]) -> Int {
+        for place in entries.indices {
+            let entry = entries[place]
+            guard entry.index <= lastIndex else { return place }
+            if let lost = damaged[entry.index] {
+                guard lost.matches(entry), isBetweenNeighbours(entry) else { return place }
+                stageRepair(entry)
+            } else if terms.term(at: entry.index) != entry.term {
+                return place
+            }
+        }
+        return entries.count
+    }
+
+    /// Whether an entry's term fits to where its index is in this log.
+    private func isBetweenNeighbours(_ entry: Entry) -> Bool {
+        let before = terms.term(at: entry.index - 1) ?? .zero
+        guard entry.index < lastIndex, damaged[entry.index.next] == nil else { return before <= entry.term }
+        return before <= entry.term && entry.term <= terms.term(at: entry.index.next) ?? entry.term
+    }
+
+    private func stageRepair(_ entry: Entry) {
+        damaged[entry.index] = nil
+        terms.replaceTerm(at: entry.index, with: entry.term)
+        pendingRepairs.append(entry)
+    }
+
     /// Drops what lies behind `index`. What was only buffered never gets written.
     private func cut(behind index: LogIndex) {
         terms.truncate(behind: index)
+        heldUpTo = min(heldUpTo, index)
         if !damaged.isEmpty { damaged = damaged.filter { $0.key <= index } }
+        if !pendingRepairs.isEmpty { pendingRepairs.removeAll { $0.index > index } }
         guard !pendingEntries.isEmpty else { return }
         pendingEntries.removeLast(min(pendingEntries.count, max(0, pendingBase + pendingEntries.count - index)))
     }
@@ -190,11 +231,15 @@ extension WriteAheadLog {
     ///   again. `LogError.failed` when a write or the sync failed: the log is unusable from then on.
     package func sync() throws(LogError) {
         try requireHealthy()
+        while let entry = pendingRepairs.first {
+            let base = pendingEntries.isEmpty ? terms.last : pendingPosition
+            try write(.repair, base, entries: [entry], payloadBytes: entry.payload.count)
+            pendingRepairs.removeFirst()
+            hardStateIsPending = false
+        }
         while hasPending {
             let taken = prefixThatFits()
-            let base =
-                pendingEntries.isEmpty
-                ? terms.last : LogPosition(index: pendingBase, term: terms.term(at: pendingBase) ?? .zero)
+            let base = pendingEntries.isEmpty ? terms.last : pendingPosition
             try write(.append, base, entries: pendingEntries[..<taken.count], payloadBytes: taken.payloadBytes)
             hardStateIsPending = false
             segment.highestIndex = max(segment.highestIndex, base.index + taken.count)
@@ -213,16 +258,20 @@ extension WriteAheadLog {
     /// - Returns: the indexes repaired; a copy that is not of a damaged entry, or not the right one, is passed over.
     /// - Throws: as `sync`.
     package func repair(_ copies: [Entry]) throws(LogError) -> [LogIndex] {
-        try sync()
+        try requireHealthy()
         var repaired: [LogIndex] = []
         for entry in copies {
-            guard let lost = damaged[entry.index], lost.matches(entry) else { continue }
-            try write(.repair, terms.last, entries: [entry], payloadBytes: entry.payload.count)
-            damaged[entry.index] = nil
-            terms.replaceTerm(at: entry.index, with: entry.term)
+            guard let lost = damaged[entry.index], lost.matches(entry), isBetweenNeighbours(entry) else { continue }
+            stageRepair(entry)
             repaired.append(entry.index)
         }
+        try sync()
         return repaired
+    }
+
+    /// The position in front of what is pending. What lies behind it on the disk, the next batch cuts.
+    private var pendingPosition: LogPosition {
+        LogPosition(index: pendingBase, term: terms.term(at: pendingBase) ?? .zero)
     }
 
     /// Says durably that a snapshot is complete, and with `replacingLog` that the log begins anew behind it.

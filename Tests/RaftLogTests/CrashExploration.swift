@@ -6,18 +6,71 @@ import RaftLog
 /// What a caller of the log may rely on, or has asked for.
 struct LogState: Hashable {
     var hardState = HardState()
+    /// In front of the entries; the log itself may begin later, up to the snapshot.
+    var start = LogPosition.start
     var entries: [Entry] = []
+    var snapshot = LogPosition.start
+
+    var lastIndex: LogIndex { start.index + entries.count }
 
     mutating func append(_ hardState: HardState?, _ added: [Entry]) {
         if let hardState { self.hardState = hardState }
         guard let first = added.first else { return }
-        entries.removeSubrange(Int(first.index.rawValue - 1)...)
+        entries.removeSubrange((first.index - start.index - 1)...)
         entries += added
+    }
+
+    mutating func adopt(_ position: LogPosition, replacingLog: Bool) {
+        snapshot = position
+        guard replacingLog else { return }
+        start = position
+        entries = []
+    }
+
+    /// Whether a recovered log is this one: it may lack entries that the snapshot stands for, and nothing else.
+    func isKept(by other: LogState) -> Bool {
+        other.hardState == hardState && other.snapshot == snapshot && other.lastIndex == lastIndex
+            && other.start.index >= start.index && other.start.index <= snapshot.index
+            && other.entries == Array(entries.suffix(other.entries.count))
     }
 }
 
 extension Recovered {
-    var state: LogState { LogState(hardState: hardState, entries: entries) }
+    var state: LogState {
+        LogState(hardState: hardState, start: start, entries: entries, snapshot: snapshot?.position ?? .start)
+    }
+}
+
+/// What a snapshot at this position holds in these tests: more than a chunk now and then.
+func machineState(at position: LogPosition) -> [UInt8] {
+    let count = position.index.rawValue % 5 == 0 ? 300_000 : 700
+    return [UInt8](
+        repeating: UInt8(truncatingIfNeeded: position.index.rawValue &+ position.term.rawValue),
+        count: count
+    )
+}
+
+/// Writes the snapshot of a position; not yet the server's.
+func writeSnapshot(_ position: LogPosition, _ disk: any Disk) throws(LogError) -> SealedSnapshot {
+    let writer = try SnapshotFiles(disk: disk, cluster: cluster).write(at: position)
+    try writer.write(machineState(at: position))
+    return try writer.finish(configuration: [1, 2, 3], sessions: [UInt8](repeating: 9, count: 40))
+}
+
+/// What is wrong with the recovered snapshot's content, if anything.
+func snapshotFault(_ recovered: Recovered, _ disk: any Disk) -> String? {
+    guard let info = recovered.snapshot else { return nil }
+    do {
+        let reader = try SnapshotFiles(disk: disk, cluster: cluster).read(info)
+        var state: [UInt8] = []
+        try reader.readState { state += $0 }
+        let isRight =
+            try state == machineState(at: info.position) && reader.configuration() == [1, 2, 3]
+            && reader.sessions() == [UInt8](repeating: 9, count: 40)
+        return isRight ? nil : "the snapshot at \(info.position) has another content"
+    } catch {
+        return "the snapshot at \(info.position) is unreadable: \(error)"
+    }
 }
 
 /// One thing the script does.
@@ -25,43 +78,77 @@ enum ScriptStep {
     case append(HardState?, [Entry])
     case sync
     case reopen
+    /// Takes a snapshot, of the log as it is or, as if a leader had sent it, in its place.
+    case snapshot(LogPosition, replacingLog: Bool)
+    case dropOldSegments
+    case setSpareAside
 }
 
-/// A history of appends, suffix replacements, syncs and restarts, drawn from a seed.
-func makeScript(seed: UInt64, steps: Int = 50) -> [ScriptStep] {
-    var generator = SeededGenerator(seed: seed)
-    var script: [ScriptStep] = []
-    var last = 0
-    var term = 1
-    var hardState = HardState()
-    for _ in 0..<steps {
-        switch Int.random(in: 0..<10, using: &generator) {
-        case 0..<5:
-            var changed: HardState?
-            if Int.random(in: 0..<3, using: &generator) == 0 {
-                term += 1
-                hardState = HardState(term: Term(UInt64(term)), vote: Bool.random(using: &generator) ? NodeID(2) : nil)
-                changed = hardState
+/// A history of appends, suffix replacements, syncs, snapshots, compactions and restarts, drawn from a seed.
+struct ScriptMaker {
+    private var generator: SeededGenerator
+    private var script: [ScriptStep] = []
+    private var terms: [Int: Int] = [:]
+    private var last = 0
+    private var snapshot = 0
+    private var term = 1
+
+    init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
+
+    mutating func make(steps: Int) -> [ScriptStep] {
+        for _ in 0..<steps {
+            switch Int.random(in: 0..<13, using: &generator) {
+            case 0..<5: append()
+            case 5..<9: script.append(.sync)
+            case 9: script += [.sync, .reopen]
+            case 10: takeSnapshot()
+            case 11: script += [.sync, .dropOldSegments]
+            default: script.append(.setSpareAside)
             }
-            let cut =
-                Int.random(in: 0..<4, using: &generator) == 0 ? Int.random(in: 0...min(last, 5), using: &generator) : 0
-            last -= cut
-            let count = Int.random(in: 0...6, using: &generator)
-            let size = Int.random(in: 0...400, using: &generator)
-            let added = (0..<count).map { entry(last + 1 + $0, term: term, payloadBytes: size) }
-            // A cut without new entries cannot be said to the log.
-            if count == 0 { last += cut }
-            last += count
-            script.append(.append(changed, added))
-        case 5..<9:
-            script.append(.sync)
-        default:
-            script.append(.sync)
-            script.append(.reopen)
+        }
+        script.append(.sync)
+        return script
+    }
+
+    private mutating func append() {
+        var changed: HardState?
+        if Int.random(in: 0..<3, using: &generator) == 0 {
+            term += 1
+            changed = HardState(term: Term(UInt64(term)), vote: Bool.random(using: &generator) ? NodeID(2) : nil)
+        }
+        let count = Int.random(in: 0...6, using: &generator)
+        // A cut without new entries cannot be said to the log, and what a snapshot holds is never cut.
+        if count > 0, Int.random(in: 0..<4, using: &generator) == 0 {
+            last -= Int.random(in: 0...min(last - snapshot, 5), using: &generator)
+        }
+        let size = Int.random(in: 0...400, using: &generator)
+        let added = (0..<count).map { entry(last + 1 + $0, term: term, payloadBytes: size) }
+        for entry in added { terms[Int(entry.index.rawValue)] = term }
+        last += count
+        script.append(.append(changed, added))
+    }
+
+    private mutating func takeSnapshot() {
+        script.append(.sync)
+        if Int.random(in: 0..<4, using: &generator) == 0 {
+            last += 3
+            snapshot = last
+            terms[last] = term
+            script.append(.snapshot(position(last), replacingLog: true))
+        } else if last > snapshot {
+            snapshot = Int.random(in: snapshot + 1...last, using: &generator)
+            script.append(.snapshot(position(snapshot), replacingLog: false))
         }
     }
-    script.append(.sync)
-    return script
+
+    private func position(_ index: Int) -> LogPosition {
+        LogPosition(index: LogIndex(UInt64(index)), term: Term(UInt64(terms[index] ?? 0)))
+    }
+}
+
+func makeScript(seed: UInt64, steps: Int = 60) -> [ScriptStep] {
+    var maker = ScriptMaker(seed: seed)
+    return maker.make(steps: steps)
 }
 
 /// What one run of the script was sure of when the power went, and what it was in the middle of.
@@ -71,7 +158,7 @@ struct Promise {
     /// Durable or not, as one: what the sync that failed was writing.
     var attempted = LogState()
 
-    func allows(_ state: LogState) -> Bool { state == acknowledged || state == attempted }
+    func allows(_ state: LogState) -> Bool { acknowledged.isKept(by: state) || attempted.isKept(by: state) }
 }
 
 /// Explores a script on disks that a test may wrap to plant a bug.
@@ -116,6 +203,18 @@ struct CrashExploration {
                 case .reopen:
                     log.close()
                     log = try RaftLogTests.open(disk, options: options).log
+                case .snapshot(let position, let replacingLog):
+                    let sealed = try writeSnapshot(position, disk)
+                    buffered.adopt(position, replacingLog: replacingLog)
+                    promise.attempted = buffered
+                    try log.adopt(sealed, replacingLog: replacingLog)
+                    promise.acknowledged = buffered
+                case .dropOldSegments:
+                    var tail = LogTail()
+                    tail.entries = 2
+                    try log.dropOldSegments(keeping: tail)
+                case .setSpareAside:
+                    try log.setSpareAside()
                 }
             }
             log.close()
@@ -157,7 +256,9 @@ struct CrashExploration {
                 var state = recovered.state
                 guard promise.allows(state) else { return "recovered\(name) \(summary(state)) for \(promise)" }
                 if !name.isEmpty, let seen, seen != state { return "recovered\(name) differs from what was handed out" }
-                let added = [entry(state.entries.count + 1, term: 99, payloadBytes: 9)]
+                if let fault = snapshotFault(recovered, disk) { return fault }
+                if try leavesTemporaries(disk) { return "recovered\(name) and left temporary files" }
+                let added = [entry(Int(state.lastIndex.rawValue) + 1, term: 99, payloadBytes: 9)]
                 state.append(HardState(term: Term(99), vote: NodeID(1)), added)
                 try log.append(hardState: state.hardState, entries: added)
                 try log.sync()
@@ -172,15 +273,24 @@ struct CrashExploration {
         return nil
     }
 
+    private func leavesTemporaries(_ disk: MemoryDisk) throws(LogError) -> Bool {
+        do {
+            return try disk.list().contains { $0.hasSuffix(".tmp") || $0.hasSuffix(".part") }
+        } catch {
+            throw .io(error)
+        }
+    }
+
     private func summary(_ state: LogState) -> String {
-        "\(state.hardState) and \(state.entries.count) entries up to \(state.entries.last.map { "\($0.term)" } ?? "none")"
+        "\(state.hardState), snapshot \(state.snapshot), \(state.entries.count) entries from \(state.start) "
+            + "up to \(state.lastIndex)"
     }
 }
 
 extension Promise: CustomStringConvertible {
     var description: String {
-        "\(acknowledged.entries.count) entries and \(acknowledged.hardState) acknowledged, "
-            + "\(attempted.entries.count) and \(attempted.hardState) attempted"
+        "\(acknowledged.lastIndex) and \(acknowledged.hardState) and \(acknowledged.snapshot) acknowledged, "
+            + "\(attempted.lastIndex) and \(attempted.hardState) and \(attempted.snapshot) attempted"
     }
 }
 

@@ -16,7 +16,7 @@ struct CrashTests {
     }()
 
     @Test(
-        "P8, P9, P35: whatever a power cut leaves, recovery yields what was synced, or that and the whole next batch",
+        "P8, P9, P29, P35: whatever a power cut leaves, recovery yields what was acknowledged, or that and the whole next step",
         arguments: seeds
     )
     func everyCut(seed: UInt64) {

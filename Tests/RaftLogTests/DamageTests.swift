@@ -164,6 +164,47 @@ struct DamageTests {
         #expect(corruption.description.contains("damaged: i4@t6"))
     }
 
+    @Test("P34: entries that a leader sends again repair a quarantined log, and never make it shorter than it was")
+    func sentAgain() throws {
+        let disk = MemoryDisk()
+        let (log, _) = try open(disk, options: small(segmentSizeBytes: 64 << 10))
+        var offsets: [Int] = []
+        for index in 1...20 {
+            offsets.append(log.sizeBytes)
+            try log.append(entries: [entry(index, term: index / 8 + 1)])
+            try log.sync()
+        }
+        log.close()
+        // A payload, and a whole header.
+        disk.flipBit(of: disk.segmentName(1), byte: offsets[9] + 100, bit: 0)
+        disk.flipBit(of: disk.segmentName(1), byte: offsets[12] + 20, bit: 0)
+        let truth = (1...20).map { entry($0, term: $0 / 8 + 1) }
+        for first in stride(from: 10, through: 18, by: 2) {
+            let copy = disk.copy()
+            let (again, recovered) = try openQuarantined(copy)
+            #expect(recovered.damaged.map(\.index) == [LogIndex(10), LogIndex(13)])
+            #expect(recovered.intactEntries == Array(truth[..<9]) && recovered.lost == LogIndex(10)...LogIndex(20))
+            // The caller knows nothing of what lies behind the damage.
+            var next = 10
+            while next <= first {
+                try again.append(entries: Array(truth[(next - 1)..<min(next + 1, 20)]))
+                try again.sync()
+                next += 2
+                let crashed = copy.copy()
+                crashed.crash { _ in false }
+                let now = try openQuarantined(crashed).recovered
+                #expect(now.entries.count == 20 && now.lost?.lowerBound != LogIndex(10))
+            }
+            if first < 12 { continue }
+            #expect(again.damagedEntries.isEmpty && again.lastIndex == LogIndex(20))
+            // Another leader's entries do cut it.
+            try again.append(entries: [entry(next, term: 9)])
+            try again.sync()
+            again.close()
+            #expect(try recover(copy).entries == Array(truth[..<(next - 1)]) + [entry(next, term: 9)])
+        }
+    }
+
     @Test("damage at the end of a segment is corruption when the next segment has been begun, even if that is empty")
     func damageBeforeEmptySegment() throws {
         let disk = MemoryDisk()
