@@ -11,6 +11,11 @@ let package = Package(
         .library(name: "ConclaveSimulation", targets: ["ConclaveSimulation"]),
         .executable(name: "conclave", targets: ["ConclaveCommand"]),
         .executable(name: "actor-bench", targets: ["ActorBench"]),
+        .executable(name: "demo-bank", targets: ["Bank"]),
+        .executable(name: "demo-agents", targets: ["Agents"]),
+        .executable(name: "demo-work-queue", targets: ["WorkQueue"]),
+        .executable(name: "demo-parallel-sum", targets: ["ParallelSum"]),
+        .executable(name: "demo-chat-server", targets: ["ChatServer"]),
     ],
     dependencies: [],
     targets: [
@@ -30,6 +35,16 @@ let package = Package(
         ),
 
         .executableTarget(name: "ActorBench", dependencies: ["Conclave"], path: "Demos/ActorBench"),
+        .target(name: "DemoSupport", path: "Demos/DemoSupport"),
+        .executableTarget(name: "Bank", dependencies: ["Conclave", "DemoSupport"], path: "Demos/Bank"),
+        .executableTarget(name: "Agents", dependencies: ["Conclave", "DemoSupport"], path: "Demos/Agents"),
+        .executableTarget(name: "WorkQueue", dependencies: ["Conclave", "DemoSupport"], path: "Demos/WorkQueue"),
+        .executableTarget(name: "ParallelSum", dependencies: ["Conclave", "DemoSupport"], path: "Demos/ParallelSum"),
+        .executableTarget(
+            name: "ChatServer",
+            dependencies: ["Conclave", "ConclaveNet", "DemoSupport"],
+            path: "Demos/ChatServer"
+        ),
 
         .testTarget(name: "ConclaveTests", dependencies: ["Conclave"]),
         .testTarget(name: "ConclaveNetTests", dependencies: ["Conclave", "ConclaveNet"]),
@@ -40,6 +55,10 @@ let package = Package(
         .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
         .testTarget(name: "CommandTests", dependencies: ["ConclaveCommand"]),
         .testTarget(name: "ActorBenchTests", dependencies: ["ActorBench"]),
+        .testTarget(
+            name: "DemoTests",
+            dependencies: ["Bank", "Agents", "WorkQueue", "ParallelSum", "ChatServer"]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

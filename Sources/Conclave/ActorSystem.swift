@@ -12,7 +12,7 @@ internal import Synchronization
 ///
 /// A system lives until `shutdown`, also when nobody refers to it.
 public final class ActorSystem: @unchecked Sendable {
-    // SAFETY: `liveRoot` is only touched under `rootLock`; everything else is constant, atomic or under a mutex.
+    // SAFETY: `liveRoot` and `endReason` are only touched under `rootLock`; everything else is constant, atomic or under a mutex.
 
     /// For people to read.
     public let name: String
@@ -22,6 +22,8 @@ public final class ActorSystem: @unchecked Sendable {
     private let rootLock = SpinLock()
     /// Nil once the root has ended: actors refer to their system, so that this reference is what keeps an idle system alive.
     private var liveRoot: ActorCell?
+    /// How the root ended, once it has.
+    private var endReason: ExitReason?
     let cellCount = ShardedCount()
     /// What happens in the system, for whoever subscribes; its sequences end with the shutdown.
     public let events = Topic<SystemEvent>()
@@ -103,7 +105,7 @@ public final class ActorSystem: @unchecked Sendable {
     ///
     /// Also returns when the system has been shut down before.
     public func shutdown() async {
-        root?.header.post(.stop)
+        requestShutdown()
         _ = await terminated()
         timers.shutdown()
         await scheduler.shutdown()
@@ -116,12 +118,29 @@ public final class ActorSystem: @unchecked Sendable {
         return await ActorRef<Never>(root).terminated()
     }
 
+    /// Asks all actors to stop, and does not wait.
+    func requestShutdown() { root?.header.post(.stop) }
+
     private var root: ActorCell? { rootLock.withLock { liveRoot } }
 
     @usableFromInline
     func rootForSpawn() throws(SpawnError) -> ActorCell {
         guard let root else { throw .parentStopping }
         return root
+    }
+
+    /// The root has ended: before anybody is told.
+    func rootHasEnded(_ reason: ExitReason) {
+        rootLock.lock()
+        defer { rootLock.unlock() }
+        endReason = reason
+    }
+
+    /// The error of a root that gave up.
+    var failure: (any Error)? {
+        rootLock.lock()
+        defer { rootLock.unlock() }
+        return if case .failed(let error) = endReason { error } else { nil }
     }
 
     /// The root has had its last drain.

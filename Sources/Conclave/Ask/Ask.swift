@@ -7,11 +7,13 @@ extension ActorRef {
     ///
     /// - Parameters:
     ///   - timeout: how long to wait.
+    ///   - isolation: where the caller runs, so that the main actor and other Swift actors may ask; to be left as it is.
     ///   - request: makes the message around the token that the actor is to answer through.
     /// - Throws: `AskError`, or `CancellationError` when the task is cancelled. After `timeout`, cancellation and `restarted` the
     ///   request may have been, or may still be, carried out.
     public func ask<Value>(
         timeout: Duration = .seconds(5),
+        isolation: isolated (any Swift.Actor)? = #isolation,
         _ request: (Reply<Value>) -> sending Message
     ) async throws -> sending Value {
         let answer = AwaitedAnswer<Value>(in: cell.system)

@@ -454,6 +454,7 @@ final class ActorCell: @unchecked Sendable {
         header.pointee.isTerminated.store(true, ordering: .relaxed)
         lane?.close(reason)
         releaseName()
+        if parent == nil { system.rootHasEnded(reason) }
         publish(.actorStopped(path: path, reason: reason))
         if header.pointee.isInstrumented { system.instrument?.actorEnded(ActorInfo(self), reason: reason) }
         let watches = relations?.watches ?? []
