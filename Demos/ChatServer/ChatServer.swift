@@ -9,29 +9,33 @@ import Foundation
 struct ChatServerDemo {
     /// Files the process needs beside its connections.
     static let otherFiles = 100
-    /// Clients that connect before the next ones wait: the kernel's queue of a listening socket is short.
-    static let connectingAtOnce = 200
 
     static func main() async throws {
         let demo = Demo(
             "chat-server",
             about: """
                 ChatServer: every client has an actor of its own on the server, which lives as long as the connection. Most are idle
-                most of the time: an idle connection costs a little memory and no thread.
+                most of the time: an idle connection costs a little memory and no thread. The clients are a second process.
                 """,
-            options: ["connections": 10_000]
+            options: ["connections": 10_000],
+            hidden: ["clients-of": 0]
         )
         let wanted = demo.numbers["connections", default: 10_000]
+        if let port = demo.numbers["clients-of"], port > 0 {
+            return try ClientProcess.run(wanted, connectingTo: UInt16(port))
+        }
         let files = Resources.raiseFileLimit()
-        // Both ends are in this process.
-        let count = min(wanted, (files - otherFiles) / 2)
+        let count = min(wanted, files - otherFiles)
         if count < wanted {
             print(
-                "\nThis process may open \(files) files, so that \(count) connections have to do instead of \(wanted) (see ulimit -n)."
+                "\nThis process may open \(files) files: \(count) connections have to do instead of \(wanted) (see ulimit -n)."
             )
         }
-        demo.expect(count > 0, "there is room for \(count) connections, both ends in this process")
+        demo.expect(count > 0, "there is room for \(count) connections")
+        try await serve(count, demo)
+    }
 
+    static func serve(_ count: Int, _ demo: Demo) async throws {
         let socketEvents = try PlatformSocketEvents.make()
         let system = ActorSystem("chat")
         let room = system.registry.group("room", of: ChatConnection.Message.self)
@@ -46,87 +50,37 @@ struct ChatServerDemo {
         }
         print("   listening on \(address)")
 
-        var clients = try await connect(count, to: address, room, demo)
-        try await talk(clients, demo)
-        try await leave(&clients, room, demo)
-
-        demo.part("Shutdown")
-        await system.shutdown()
-        socketEvents.stop()
-        demo.expect(room.count == 0, "the room is empty, the server has ended")
-    }
-
-    static func connect(
-        _ count: Int,
-        to address: SocketAddress,
-        _ room: Group<ChatConnection.Message>,
-        _ demo: Demo
-    ) async throws -> [Client] {
         demo.part("\(count) clients connect, and say nothing")
-        var joined = room.changes.events(limit: 2 * connectingAtOnce).makeAsyncIterator()
-        var clients: [Client] = []
-        clients.reserveCapacity(count)
+        var changes = room.changes.events(limit: 2 * count).makeAsyncIterator()
         let clock = ContinuousClock()
         let start = clock.now
         let before = Resources.memoryBytes
-        while clients.count < count {
-            let group = min(connectingAtOnce, count - clients.count)
-            for _ in 0..<group { clients.append(Client(try Socket.connect(to: address))) }
-            for _ in 0..<group { _ = await joined.next() }
-        }
+        // Clients that end too early must not leave us waiting: then there are no more changes.
+        let clients = try ChatClients(count, connectingTo: address.port) { room.changes.finish() }
+        for _ in 0..<count { _ = await changes.next() }
         let memory = Resources.memoryBytes - before
         print("   after \((clock.now - start).text)")
         demo.expect(room.count == count, "\(count) connections are open, with an actor each")
         print(
             "   memory: \(memory / 1_024) kB more than before, \(memory / count) bytes for a connection (the kernel's not counted)"
         )
-        return clients
-    }
 
-    static func talk(_ clients: [Client], _ demo: Demo) async throws {
         demo.part("One of them says hello, and everybody hears it")
-        let clock = ContinuousClock()
-        let start = clock.now
-        let hello = "client 1: hello, everybody\n"
-        demo.expect(clients[0].say(hello), "client 1 has said its line")
-        var waiting = Array(clients.indices)
-        while !waiting.isEmpty, clock.now - start < .seconds(60) {
-            waiting.removeAll { clients[$0].hears(hello) }
-            // The server's turn.
-            if !waiting.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
-        }
-        demo.expect(waiting.isEmpty, "all \(clients.count) clients heard it within \((clock.now - start).text)")
-    }
+        let heard = await clients.carryOut(.talk) ?? "the clients have ended"
+        demo.expect(heard.hasPrefix("\(count) clients"), heard)
 
-    static func leave(_ clients: inout [Client], _ room: Group<ChatConnection.Message>, _ demo: Demo) async throws {
         demo.part("Half of them leave")
-        var left = room.changes.events(limit: clients.count).makeAsyncIterator()
-        let leaving = clients.count / 2
-        clients.removeLast(leaving)
-        for _ in 0..<leaving { _ = await left.next() }
+        let left = await clients.carryOut(.leave)
+        for _ in 0..<count / 2 { _ = await changes.next() }
         demo.expect(
-            room.count == clients.count,
-            "their actors have ended and left the room: \(room.count) are still there"
+            left != nil && room.count == count - count / 2,
+            "their actors have ended: \(room.count) are still there"
         )
-    }
-}
 
-/// The other end of a connection. It closes when the last reference goes.
-final class Client {
-    private let socket: Socket
-    private var heard: [UInt8] = []
-
-    init(_ socket: Socket) { self.socket = socket }
-
-    func say(_ line: String) -> Bool {
-        Array(line.utf8).withUnsafeBytes { socket.send($0) } == .bytes(line.utf8.count)
-    }
-
-    /// Whether `line` has arrived by now. Never waits.
-    func hears(_ line: String) -> Bool {
-        withUnsafeTemporaryAllocation(byteCount: 1_024, alignment: 1) { memory in
-            while case .bytes(let count) = socket.receive(into: memory) { heard += memory.prefix(count) }
-        }
-        return heard == Array(line.utf8)
+        demo.part("Shutdown")
+        await system.shutdown()
+        socketEvents.stop()
+        demo.expect(room.count == 0, "the room is empty, the server has ended")
+        clients.end()
     }
 }

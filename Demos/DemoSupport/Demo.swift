@@ -10,8 +10,10 @@ public struct Demo {
     /// Reads the arguments of the program. Prints `about` and ends it after `--help`; ends it with 2 after wrong arguments.
     ///
     /// - Parameter options: the options that take a number above zero, with their defaults; `["jobs": 10]` is for `--jobs 10`.
-    public init(_ name: String, about: String, options: [String: Int] = [:]) {
-        numbers = options
+    /// - Parameter hidden: options that the program uses when it starts itself once more; then `about` is not printed.
+    public init(_ name: String, about: String, options: [String: Int] = [:], hidden: [String: Int] = [:]) {
+        numbers = options.merging(hidden) { shown, _ in shown }
+        var isHidden = false
         let flags = options.sorted { $0.key < $1.key }.map { "[--\($0.key) \($0.value)]" }
         let usage = (["usage: demo-\(name)"] + flags).joined(separator: " ")
         var arguments = CommandLine.arguments.dropFirst()
@@ -21,15 +23,16 @@ public struct Demo {
                 exit(0)
             }
             let option = String(argument.dropFirst(2))
-            guard argument.hasPrefix("--"), options[option] != nil, let text = arguments.popFirst(),
+            guard argument.hasPrefix("--"), numbers[option] != nil, let text = arguments.popFirst(),
                 let number = Int(text), number > 0
             else {
                 FileHandle.standardError.write(Data("\(usage)\n".utf8))
                 exit(2)
             }
             numbers[option] = number
+            if hidden[option] != nil { isHidden = true }
         }
-        print(about)
+        if !isHidden { print(about) }
     }
 
     /// Begins a part of the demo.
