@@ -192,7 +192,7 @@ extension ActorCell {
         let cell = ActorCell(
             runtime: runtime,
             system: parent.owningSystem,
-            parent: parent,
+            parent: Unmanaged.passUnretained(parent),
             name: name,
             options: options,
             factory: factory

@@ -15,7 +15,7 @@ public struct Context<Message>: ~Copyable {
     public var system: ActorSystem { object.system }
 
     /// Ends this actor, normally, after the current message.
-    public func stop() { object.requestEnd(.normal) }
+    public func stop() { cell.pointee.owner._withUnsafeGuaranteedRef { $0.requestEnd(.normal) } }
 
     /// Starts a child, which lives no longer than this actor. The child's `started` runs before this returns.
     ///
@@ -31,7 +31,8 @@ public struct Context<Message>: ~Copyable {
         options: SpawnOptions = SpawnOptions(),
         _ make: @escaping @Sendable () throws -> Child
     ) throws -> ActorRef<Child.Message> {
-        try ActorCell.spawn(under: object, name, options, make)
+        // The handler that lends this context keeps its actor alive.
+        try cell.pointee.owner._withUnsafeGuaranteedRef { try ActorCell.spawn(under: $0, name, options, make) }
     }
 
     /// The live children's paths, in the order of their start.

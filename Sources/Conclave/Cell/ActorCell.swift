@@ -25,8 +25,8 @@ final class ActorCell: @unchecked Sendable {
     private var hasBehavior = false
     /// Not counted: all actors of a system would count on one word. Each holds its parent, and the root holds the system.
     let owningSystem: Unmanaged<ActorSystem>
-    /// Nil for the root of a system.
-    let parent: ActorCell?
+    /// Retained, and released by `deinit`. Nil for the root of a system.
+    private var parentReference: Unmanaged<ActorCell>?
     /// Makes the behaviour of a later incarnation; nil if there will be none.
     private(set) var factory: AnyObject?
 
@@ -50,14 +50,14 @@ final class ActorCell: @unchecked Sendable {
     init(
         runtime: any BehaviorRuntime.Type,
         system: Unmanaged<ActorSystem>,
-        parent: ActorCell?,
+        parent: Unmanaged<ActorCell>?,
         name: String?,
         options: SpawnOptions,
         factory: AnyObject?
     ) {
         let thread = ThreadState.current
         owningSystem = system
-        self.parent = parent
+        parentReference = parent?.retain()
         self.factory = factory
         lane = BoundedLane.make(options.mailbox)
         let isInstrumented = system._withUnsafeGuaranteedRef { $0.instrument != nil }
@@ -85,9 +85,9 @@ final class ActorCell: @unchecked Sendable {
                 notesActivity: false,
                 isInstrumented: isInstrumented,
                 runsOnOwnThread: options.runsOn == .ownThread,
-                schedulerID: parent?.header.pointee.schedulerID
+                schedulerID: parent?._withUnsafeGuaranteedRef { $0.header.pointee.schedulerID }
                     ?? system._withUnsafeGuaranteedRef { ObjectIdentifier($0.scheduler) },
-                object: self
+                owner: Unmanaged.passUnretained(self)
             )
         )
         if options.intensity != .default { require().intensity = options.intensity }
@@ -104,7 +104,17 @@ final class ActorCell: @unchecked Sendable {
         header.deinitialize(count: 1)
         let memory = UnsafeMutableRawPointer(header)
         NodePool.freeMemory(memory, layout.byteCount, alignment: layout.alignment, thread)
+        // Not by recursion: the last reference to a chain of actors that have all ended may be the lowest one's.
+        var link = parentReference
+        while let reference = link {
+            var above = reference.takeRetainedValue()
+            link = nil
+            if isKnownUniquelyReferenced(&above) { swap(&link, &above.parentReference) }
+        }
     }
+
+    /// Nil for the root of a system.
+    var parent: ActorCell? { parentReference?.takeUnretainedValue() }
 
     var system: ActorSystem { owningSystem.takeUnretainedValue() }
 
@@ -152,9 +162,12 @@ final class ActorCell: @unchecked Sendable {
             // At once, so that the caller may try again, although children may take a while to stop.
             releaseName()
             beginEnding()
-            if attend() { preconditionFailure("\(path) failed to start and yet is running") }
+            if attendInPassing() { preconditionFailure("\(path) failed to start and yet is running") }
             throw error
         }
+        // One that stopped itself already ends here: it would only be scheduled to find that out, and meanwhile its parent,
+        // which may be next to stop, would have to ask it to.
+        if header.pointee.needsAttention, !attendInPassing() { return }
         // Releasing: as at the end of a batch.
         let first = header.pointee.head.unsafelyUnwrapped
         let isIdle =
@@ -167,6 +180,14 @@ final class ActorCell: @unchecked Sendable {
             ).exchanged
         let thread = ThreadState.current
         if isIdle { NodePool.free(first, thread) } else { header.schedule(thread) }
+    }
+
+    /// Attends on the thread that spawns, in the middle of whatever that runs.
+    private func attendInPassing() -> Bool {
+        let thread = ThreadState.current
+        let outer = thread.pointee.running.load(ordering: .relaxed)
+        defer { thread.pointee.running.store(outer, ordering: .relaxed) }
+        return attend()
     }
 
     /// Undoes the initialiser for an actor that was refused before its start.
@@ -185,7 +206,7 @@ final class ActorCell: @unchecked Sendable {
         hasBehavior = true
         header.pointee.phase = .running
         showReservedNames()
-        system.instrument?.actorStarted(ActorInfo(self), incarnation: incarnation)
+        if header.pointee.isInstrumented { system.instrument?.actorStarted(ActorInfo(self), incarnation: incarnation) }
         if restart == .temporary { factory = nil }
     }
 
@@ -227,7 +248,11 @@ final class ActorCell: @unchecked Sendable {
                     if header.park() { return false }
                 case .terminated:
                     drainTerminated(sender: nil)
-                    if let parent { parent.childIsGone(self) } else { system.rootIsGone() }
+                    if let parentReference {
+                        parentReference._withUnsafeGuaranteedRef { $0.childIsGone(self) }
+                    } else {
+                        system.rootIsGone()
+                    }
                     return false
                 }
             }
@@ -310,10 +335,9 @@ final class ActorCell: @unchecked Sendable {
             child.header.post(child.shutdown == .brutalKill ? .kill : .stop)
         }
         guard case .timeout(let timeout) = child.shutdown else { return }
-        let entry = TimerEntry { [weak self, weak child] _ in
-            guard let self, let child else { return }
-            self.header.post(.childStopTimedOut(child))
-        }
+        // The entry is dropped when the child is gone. No weak references: an object that has ever had one counts its references
+        // in a table of its own, several times slower, for the rest of its life.
+        let entry = TimerEntry { _ in self.header.post(.childStopTimedOut(child)) }
         relations?.stopTimer = entry
         system.timers.add(entry, deadline: system.timers.deadline(after: timeout))
     }
@@ -333,7 +357,7 @@ final class ActorCell: @unchecked Sendable {
     }
 
     private func willRestart(after reason: ExitReason) -> Bool {
-        guard !isEndFinal, parent != nil else { return false }
+        guard !isEndFinal, parentReference != nil else { return false }
         return switch restart {
         case .permanent: true
         case .transient: !reason.isNormal

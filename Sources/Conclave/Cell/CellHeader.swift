@@ -36,7 +36,9 @@ struct CellHeader: ~Copyable {
     /// Which scheduler runs this actor; workers of another one must not take it into their own queues.
     @usableFromInline let schedulerID: ObjectIdentifier
     /// What is seldom needed. Not retained: it owns this memory.
-    unowned(unsafe) let object: ActorCell
+    @usableFromInline let owner: Unmanaged<ActorCell>
+
+    @usableFromInline var object: ActorCell { owner.takeUnretainedValue() }
 
     /// How a header and the behaviour behind it are laid out.
     static func layout(
