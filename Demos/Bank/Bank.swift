@@ -86,7 +86,7 @@ struct BankDemo {
         for _ in 0..<3 { alice.send(.corrupt) }
         let reason = await supervisor.terminated()
         print("   the bank ended: \(reason)")
-        if case .failed(is SupervisionError) = reason {
+        if case .shutdown = reason {
             demo.expect(true, "the supervisor gave up instead of restarting for ever")
         } else {
             demo.expect(false, "the supervisor gives up")

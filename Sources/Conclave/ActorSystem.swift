@@ -30,6 +30,7 @@ public final class ActorSystem: @unchecked Sendable {
     let counters = EventCounters()
     /// The names of the system's actors, and its groups.
     public let registry = Registry()
+    private let generator: Mutex<SeededRandom>
 
     /// Makes a system whose actors run on Dispatch threads.
     ///
@@ -52,7 +53,8 @@ public final class ActorSystem: @unchecked Sendable {
             scheduler: scheduler,
             time: DispatchTimeSource(),
             restartIntensity: restartIntensity,
-            instrument: instrument
+            instrument: instrument,
+            seed: .random(in: .min ... .max)
         )
         scheduler.report(blocked: { [weak self] in self?.publish(.workerBlocked($0)) })
     }
@@ -63,9 +65,11 @@ public final class ActorSystem: @unchecked Sendable {
         scheduler: any Scheduler,
         time: any TimeSource,
         restartIntensity: RestartIntensity = .default,
-        instrument: (any Instrument)? = nil
+        instrument: (any Instrument)? = nil,
+        seed: UInt64 = 0
     ) {
         self.name = name
+        generator = Mutex(SeededRandom(seed: seed))
         self.scheduler = scheduler
         self.instrument = instrument
         timers = TimerService(source: time)
@@ -101,6 +105,12 @@ public final class ActorSystem: @unchecked Sendable {
         return try ActorCell.spawn(under: rootForSpawn(), name, options, make)
     }
 
+    /// Ends an actor that was spawned here for good, whatever its restart type, as its `shutdown` says. Returns at once.
+    public func stop<Message>(_ actor: ActorRef<Message>) {
+        precondition(actor.cell.parent != nil && actor.cell.parent === root, "\(actor) was not spawned by its system")
+        actor.cell.orderEnd(isFinal: true)
+    }
+
     /// Stops all actors in the reverse order of their start, waits for them, and gives all threads and timers back.
     ///
     /// Also returns when the system has been shut down before.
@@ -120,6 +130,9 @@ public final class ActorSystem: @unchecked Sendable {
 
     /// Asks all actors to stop, and does not wait.
     func requestShutdown() { root?.header.post(.stop) }
+
+    /// A number for jitter.
+    func random() -> UInt64 { generator.withLock { $0.next() } }
 
     private var root: ActorCell? { rootLock.withLock { liveRoot } }
 
@@ -189,6 +202,7 @@ extension ActorCell {
         _ options: SpawnOptions,
         _ factory: AnyObject?
     ) throws(SpawnError) -> ActorCell {
+        if options.isSignificant { try parent.checkSignificant(options) }
         let cell = ActorCell(
             runtime: runtime,
             system: parent.owningSystem,

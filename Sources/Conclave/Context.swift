@@ -35,6 +35,33 @@ public struct Context<Message>: ~Copyable {
         try cell.pointee.owner._withUnsafeGuaranteedRef { try ActorCell.spawn(under: $0, name, options, make) }
     }
 
+    /// Ends a child for good, whatever its restart type, as its `shutdown` says. Returns at once.
+    public func stop<Other>(_ child: ActorRef<Other>) {
+        precondition(child.cell.parent === object, "\(child) is not a child of \(myself)")
+        child.cell.orderEnd(isFinal: true)
+    }
+
+    /// Says what happens when a child of this incarnation ends; without it, one for one, with the intensity of this actor's
+    /// `SpawnOptions`. To be called before the first child is spawned, in `started`.
+    ///
+    /// - Parameters:
+    ///   - strategy: which children are started again when one of them has failed.
+    ///   - intensity: how often that may happen; nil for that of this actor's `SpawnOptions`. With one failure more this actor
+    ///     ends, with all its children and the reason `shutdown`.
+    ///   - autoShutdown: whether this actor ends, in the same way, when its significant children have.
+    public func supervise(
+        _ strategy: SupervisionStrategy,
+        intensity: RestartIntensity? = nil,
+        autoShutdown: AutoShutdown = .never
+    ) {
+        let children = object.children
+        precondition(children.last == nil, "\(myself) says how it supervises after it started a child")
+        let intensity = intensity ?? object.require().intensity
+        let rules = SupervisionRules(strategy: strategy, intensity: intensity, autoShutdown: autoShutdown)
+        children.supervision = SupervisionState(rules)
+        if strategy != .oneForOne { children.becomeGroup() }
+    }
+
     /// The live children's paths, in the order of their start.
     public var children: [String] { object.relations?.children?.all.map(\.path) ?? [] }
 

@@ -17,6 +17,8 @@ public struct DeadLetter: Sendable {
         case ended(ExitReason)
         /// There was no room in the recipient's mailbox, whose overflow this is.
         case mailboxFull(Mailbox.Overflow)
+        /// It waited while the recipient failed, and the next incarnation starts with an empty mailbox.
+        case recipientRestarted
     }
 }
 
@@ -27,6 +29,8 @@ public enum SystemEvent: Sendable {
     case actorFailed(path: String, error: any Error)
     /// A fresh incarnation took over; `restarts` counts those of this actor.
     case actorRestarted(path: String, restarts: Int)
+    /// A failed actor waits before its next start.
+    case restartDelayed(path: String, by: Duration)
     /// An actor ended for good.
     case actorStopped(path: String, reason: ExitReason)
     /// A message found a bounded mailbox full; `overflows` counts those of this actor, the rejected and the waiting among them.
@@ -43,6 +47,7 @@ extension DeadLetter.Reason: CustomStringConvertible {
         switch self {
         case .ended(let reason): "ended(\(reason))"
         case .mailboxFull(let overflow): "mailboxFull(\(overflow))"
+        case .recipientRestarted: "recipientRestarted"
         }
     }
 }

@@ -28,16 +28,49 @@ import Testing
         await world.shutdown()
     }
 
-    @Test("a stop or a kill from outside is final, whatever the restart type", arguments: [false, true])
-    func outsideStopIsFinal(_ kills: Bool) async throws {
+    @Test(
+        "a stop from outside is an end with shutdown and a kill one with killed: the restart type decides what follows",
+        arguments: [
+            (RestartType.permanent, false, true), (.permanent, true, true),
+            (.transient, false, false), (.transient, true, true),
+            (.temporary, false, false), (.temporary, true, false),
+        ]
+    )
+    func outsideStop(_ restart: RestartType, _ kills: Bool, _ isRestarted: Bool) async throws {
         let world = SteppedWorld()
         let journal = Journal<String>()
-        let actor = try world.system.spawn(options: .permanent) {
+        let actor = try world.system.spawn(options: SpawnOptions(restart: restart)) {
             Puppet(starting: { _ in journal.note("started") }, stopping: { reason, _ in journal.note("\(reason)") })
         }
         if kills { actor.kill() } else { actor.stop() }
         world.settle()
-        #expect(journal.entries == (kills ? ["started"] : ["started", "shutdown"]))
+        #expect(journal.entries == ["started"] + (kills ? [] : ["shutdown"]) + (isRestarted ? ["started"] : []))
+        await world.shutdown()
+    }
+
+    @Test(
+        "a parent's stop is final, whatever the restart type",
+        arguments: [RestartType.permanent, .transient, .temporary]
+    )
+    func parentStopIsFinal(_ restart: RestartType) async throws {
+        let world = SteppedWorld()
+        let journal = Journal<String>()
+        let children = Journal<ActorRef<Puppet.Message>>()
+        let parent = try world.system.spawn {
+            Puppet(starting: { context in
+                children.note(
+                    try context.spawn(options: SpawnOptions(restart: restart)) {
+                        Puppet(
+                            starting: { _ in journal.note("started") },
+                            stopping: { reason, _ in journal.note("\(reason)") }
+                        )
+                    }
+                )
+            })
+        }
+        parent.act { $0.stop(children.entries[0]) }
+        world.settle()
+        #expect(journal.entries == ["started", "shutdown"])
         await world.shutdown()
     }
 

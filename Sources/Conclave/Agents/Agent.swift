@@ -155,8 +155,8 @@ extension Agent {
         try await ref.ask { .restart(state, discardingHeld: discardingHeld, $0) }.get()
     }
 
-    /// Ends the agent; actions that have not run become dead letters.
-    public func stop() { ref?.stop() }
+    /// Ends the agent for good, whatever its restart type; actions that have not run become dead letters.
+    public func stop() { ref?.cell.orderEnd(isFinal: true) }
 
     /// Waits until the agent has ended and says why.
     public func terminated() async -> ExitReason { await ref?.terminated() ?? .noProcess }

@@ -8,8 +8,8 @@ internal import Synchronization
 @usableFromInline
 final class ActorCell: @unchecked Sendable {
     // SAFETY: `header` is constant and what it points to is guarded by the scheduling right. The variables below belong to the
-    // holder of the scheduling right too, except the `sibling` links and `ownsName`, which belong to the parent's child
-    // table and its lock.
+    // holder of the scheduling right too, except the `sibling` links, `number` and `ownsName`, which belong to the
+    // parent's child table and its lock.
 
     @usableFromInline let header: CellPointer
     /// Where messages and signals wait if the mailbox is bounded. Beside `header`: senders read both.
@@ -17,10 +17,16 @@ final class ActorCell: @unchecked Sendable {
     /// Neither bounded nor instrumented, as most: a message goes straight into the lock-free mailbox.
     @usableFromInline let isPlain: Bool
     let restart: RestartType
+    let isSignificant: Bool
+    let onRestart: OnRestart
     /// The parent's child table holds this actor's name.
     var ownsName = false
-    /// The end was ordered: there is no other incarnation.
+    /// The parent ordered the end of the actor: there is no other incarnation.
     private var isEndFinal = false
+    /// The parent ordered the end of the incarnation: there is nothing to decide for it.
+    private var isEndOrdered = false
+    /// The parent waits for the next start.
+    private var isStartAnswered = false
     /// The behaviour exists: it does from a successful start to the end of the incarnation.
     private var hasBehavior = false
     /// Not counted: all actors of a system would count on one word. Each holds its parent, and the root holds the system.
@@ -32,12 +38,14 @@ final class ActorCell: @unchecked Sendable {
 
     var previousSibling: Unmanaged<ActorCell>?
     var nextSibling: Unmanaged<ActorCell>?
+    /// The place among the parent's children; 0 before it has one.
+    var number = ChildNumber(0)
     /// Children, monitors and timers, once there are any.
     var relations: CellRelations?
     /// The child table of `relations`, for children that come and go on other threads: its reference is not counted there.
-    private var childTable: Unmanaged<ChildTable>?
+    var childTable: Unmanaged<ChildTable>?
     /// Why the current incarnation is to end, once that is known.
-    private var endReason: ExitReason?
+    var endReason: ExitReason?
     /// What was given for this actor and differs from the defaults.
     private let particulars: Particulars?
     /// Successful restarts so far.
@@ -63,6 +71,8 @@ final class ActorCell: @unchecked Sendable {
         let isInstrumented = system._withUnsafeGuaranteedRef { $0.instrument != nil }
         isPlain = lane == nil && !isInstrumented
         restart = options.restart
+        isSignificant = options.isSignificant
+        onRestart = options.onRestart
         let shutdown = options.shutdown
         particulars = name == nil && shutdown == nil ? nil : Particulars(name: name, shutdown: shutdown)
         let layout = CellHeader.layout(with: runtime)
@@ -91,6 +101,7 @@ final class ActorCell: @unchecked Sendable {
             )
         )
         if options.intensity != .default { require().intensity = options.intensity }
+        if let backoff = options.backoff { require().backoff = BackoffHistory(backoff) }
         if options.runsOn == .ownThread {
             require().ownQueue = DispatchQueue(label: "conclave.\(name ?? "actor")")
         }
@@ -201,6 +212,7 @@ final class ActorCell: @unchecked Sendable {
         thread.pointee.current = header
         defer { thread.pointee.current = before }
         incarnation += 1
+        if let backoff = relations?.backoff { backoff.noteStart(at: system.timers.now) }
         header.pointee.owesBatchEnd = false
         try header.pointee.runtime.startIncarnation(RunnableCell(header))
         hasBehavior = true
@@ -249,10 +261,11 @@ final class ActorCell: @unchecked Sendable {
                 case .terminated:
                     drainTerminated(sender: nil)
                     if let parentReference {
-                        parentReference._withUnsafeGuaranteedRef { $0.childIsGone(self) }
+                        parentReference._withUnsafeGuaranteedRef { $0.childIsGone(self, byItself: !isEndFinal) }
                     } else {
                         system.rootIsGone()
                     }
+                    factory = nil
                     return false
                 }
             }
@@ -271,8 +284,10 @@ final class ActorCell: @unchecked Sendable {
 
     private func handle(_ mail: SystemMail) {
         switch mail {
-        case .stop: order(.shutdown)
-        case .kill: order(.killed)
+        case .stop: receiveExit(.shutdown)
+        case .kill: receiveExit(.killed)
+        case .end(let order): obey(order)
+        case .endTimeOver(let entry): if relations?.endTimer === entry { killWhileEnding() }
         case .watch(let watch):
             if exitReason != nil {
                 watch.deliverDown(.noProcess)
@@ -282,27 +297,67 @@ final class ActorCell: @unchecked Sendable {
                 require().watches.append(watch)
             }
         case .unwatch(let watch): relations?.watches.removeAll { $0 === watch }
-        case .childEnded(let child, let reason): decide(child, reason)
-        case .childTerminated: break  // the phase's own look at the child table follows
-        case .childStopTimedOut(let child): child.header.post(.kill)
-        case .restart: restartIncarnation()
+        case .link(let link): accept(link)
+        case .unlink(let link): relations?.links.removeAll { $0 === link }
+        case .childEnded(let child, let notBefore):
+            supervise(child) { $0.childEnded(child.number, notBefore: notBefore, now: $1, children: $2) }
+        case .childStopped(let child): supervise(child) { $0.childStopped(child.number, now: $1, children: $2) }
+        case .childStarted(let child): supervise(child) { $0.childStarted(child.number, now: $1, children: $2) }
+        case .childGone(let child, let byItself):
+            supervise(nil) { $0.childGone(child.asEnded(byItself), byItself: byItself, now: $1, children: $2) }
+        case .restart(let notBefore, let isAnswered): restart(notBefore: notBefore, isAnswered: isAnswered)
+        case .backoffOver(let entry): if relations?.restartTimer === entry { restartIncarnation() }
         case .mailboxOverflowed: failOverOverflow()
         }
     }
 
-    /// An end that comes from outside. It is final.
-    private func order(_ reason: ExitReason) {
-        isEndFinal = true
+    /// An exit signal from outside. Whether another incarnation follows is up to the restart type.
+    private func receiveExit(_ reason: ExitReason) {
         switch header.pointee.phase {
         case .starting, .running:
             endReason = reason
             beginEnding()
-        case .ending:
-            guard case .killed = reason else { break }
-            endReason = reason
-            relations?.stoppingChild?.header.post(.kill)
-        case .suspended: terminate(endReason ?? reason)
+        case .ending: if case .killed = reason { killWhileEnding() }
+        // There is no incarnation to end; the signal only tells whether there will be one.
+        case .suspended: if !restartsByType(after: reason) { terminate(reason) }
         case .terminated: break
+        }
+    }
+
+    /// An order of the parent.
+    private func obey(_ order: EndOrder) {
+        if order.isFinal { isEndFinal = true }
+        isEndOrdered = true
+        switch header.pointee.phase {
+        case .starting, .running:
+            endReason = order.reason
+            beginEnding()
+            startEndTimer(order.deadline)
+        case .ending: if order.kills { killWhileEnding() } else { startEndTimer(order.deadline) }
+        case .suspended:
+            relations?.clearTimers(system.timers)
+            if order.isFinal { terminate(endReason ?? order.reason) } else { parent?.header.post(.childStopped(self)) }
+        case .terminated: break
+        }
+    }
+
+    /// An actor that waits for its children when it ends must not take longer than this.
+    private func startEndTimer(_ deadline: UInt64?) {
+        guard let deadline, let relations, relations.children?.last != nil else { return }
+        // The entry is dropped at the end of the incarnation. No weak references: an object that has ever had one counts its
+        // references in a table of its own, several times slower, for the rest of its life.
+        let entry = TimerEntry { entry in self.header.post(.endTimeOver(entry)) }
+        if let earlier = relations.endTimer { system.timers.cancel(earlier) }
+        relations.endTimer = entry
+        system.timers.add(entry, deadline: deadline)
+    }
+
+    private func killWhileEnding() {
+        guard header.pointee.phase == .ending else { return }
+        endReason = .killed
+        guard let children = relations?.children else { return }
+        for child in children.stopTogether ? children.all : [children.stoppingChild].compactMap({ $0 }) {
+            child.orderEnd(isFinal: true, kills: true)
         }
     }
 
@@ -317,49 +372,56 @@ final class ActorCell: @unchecked Sendable {
 
     // MARK: The end of an incarnation
 
-    private func beginEnding() {
+    func beginEnding() {
         header.pointee.phase = .ending
         if let children = relations?.children {
             children.close()
-            stopLastChild()
+            stopNextChildren()
         }
     }
 
-    /// Children stop one by one, the youngest first.
-    private func stopLastChild() {
-        guard let child = relations?.children?.last else { return }
-        relations?.stoppingChild = child
-        if case .killed = endReason {
-            child.header.post(.kill)
-        } else {
-            child.header.post(child.shutdown == .brutalKill ? .kill : .stop)
+    /// Children stop one by one, the youngest first, unless they are to stop together.
+    private func stopNextChildren() {
+        guard let children = relations?.children, let last = children.last else { return }
+        children.stoppingChild = last
+        var isKilled = false
+        if case .killed = endReason { isKilled = true }
+        for child in children.stopTogether ? children.all.reversed() : [last] {
+            child.orderEnd(isFinal: true, kills: isKilled)
         }
-        guard case .timeout(let timeout) = child.shutdown else { return }
-        // The entry is dropped when the child is gone. No weak references: an object that has ever had one counts its references
-        // in a table of its own, several times slower, for the rest of its life.
-        let entry = TimerEntry { _ in self.header.post(.childStopTimedOut(child)) }
-        relations?.stopTimer = entry
-        system.timers.add(entry, deadline: system.timers.deadline(after: timeout))
+    }
+
+    /// Ends this child of the calling actor as its `shutdown` says, or by a kill.
+    func orderEnd(isFinal: Bool, kills: Bool = false) {
+        var order = EndOrder(isFinal: isFinal, kills: kills)
+        switch shutdown {
+        case .brutalKill: order.kills = true
+        case .timeout(let time): if !kills { order.deadline = system.timers.deadline(after: time) }
+        case .infinite: break
+        }
+        header.post(.end(order))
     }
 
     /// Whether no child is left; tells the next one to stop if the last one told is gone.
     private var isLastChildGone: Bool {
-        guard let relations, let children = relations.children else { return true }
+        guard let children = relations?.children else { return true }
         guard let last = children.last else {
-            relations.clearStopTimer(system.timers)
+            children.stoppingChild = nil
             return true
         }
-        if relations.stoppingChild !== last {
-            relations.clearStopTimer(system.timers)
-            stopLastChild()
-        }
+        if children.stoppingChild !== last, !children.stopTogether { stopNextChildren() }
         return false
     }
 
+    /// Whether there will be another incarnation, as far as this actor knows.
     private func willRestart(after reason: ExitReason) -> Bool {
         guard !isEndFinal, parentReference != nil else { return false }
-        return switch restart {
-        case .permanent: true
+        return isEndOrdered ? restart != .temporary : restartsByType(after: reason)
+    }
+
+    private func restartsByType(after reason: ExitReason) -> Bool {
+        switch restart {
+        case .permanent: parentReference != nil
         case .transient: !reason.isNormal
         case .temporary: false
         }
@@ -367,10 +429,10 @@ final class ActorCell: @unchecked Sendable {
 
     private func endIncarnation() {
         let reason = endReason ?? .shutdown
-        let asksParent = willRestart(after: reason)
+        let isSuspended = willRestart(after: reason)
         let thread = ThreadState.current
         let before = thread.pointee.askFailure
-        thread.pointee.askFailure = asksParent ? .restarted : .stopped(reason)
+        thread.pointee.askFailure = isSuspended ? .restarted : .stopped(reason)
         if hasBehavior {
             hasBehavior = false
             thread.enter(header)
@@ -380,23 +442,51 @@ final class ActorCell: @unchecked Sendable {
         // After the `stopping` hook, which may have started timers and monitors.
         relations?.endIncarnation()
         restoreStash()
-        if !asksParent { factory = nil }
+        relations?.clearTimers(system.timers)
         thread.pointee.askFailure = before
         header.pointee.needsAttention = false
         if case .failed(let error) = reason { system.publishFailure(path: path, error) }
-        if asksParent, let parent {
+        if isSuspended, let parent {
             header.pointee.phase = .suspended
-            parent.header.post(.childEnded(self, reason))
+            relations?.endLinks(of: self, reason)
+            if isEndOrdered {
+                parent.header.post(.childStopped(self))
+            } else {
+                parent.header.post(.childEnded(self, notBefore: endOfBackoff()))
+            }
         } else {
             terminate(reason)
         }
     }
 
+    /// When the next incarnation may start.
+    private func endOfBackoff() -> UInt64 {
+        guard let backoff = relations?.backoff else { return 0 }
+        let now = system.timers.now
+        return now + backoff.delay(at: now, random: system.random())
+    }
+
+    private func restart(notBefore: UInt64, isAnswered: Bool) {
+        guard header.pointee.phase == .suspended else { return }
+        isStartAnswered = isAnswered
+        let now = system.timers.now
+        guard notBefore > now else { return restartIncarnation() }
+        let entry = TimerEntry { entry in self.header.post(.backoffOver(entry)) }
+        require().restartTimer = entry
+        publish(.restartDelayed(path: path, by: .nanoseconds(Int64(clamping: notBefore - now))))
+        system.timers.add(entry, deadline: notBefore)
+    }
+
     private func restartIncarnation() {
         guard header.pointee.phase == .suspended else { return }
+        if onRestart == .discardMailbox { discardMessages() }
         endReason = nil
+        isEndOrdered = false
         header.pointee.phase = .starting
-        relations?.children?.reopen()
+        if let relations {
+            relations.restartTimer = nil
+            relations.children?.reopen(relations.intensity)
+        }
         let thread = ThreadState.current
         thread.enter(header)
         defer { thread.leave() }
@@ -405,37 +495,25 @@ final class ActorCell: @unchecked Sendable {
             restartCount += 1
             system.counters.restarts.add(1, ordering: .relaxed)
             publish(.actorRestarted(path: path, restarts: restartCount))
+            if isStartAnswered { parent?.header.post(.childStarted(self)) }
         } catch {
             endReason = .failed(error)
             beginEnding()
         }
     }
 
-    // MARK: Children
+    // MARK: Links
 
-    /// The child table, made at its first use.
-    var children: ChildTable {
-        let relations = require()
-        if let children = relations.children { return children }
-        let made = ChildTable()
-        if header.pointee.phase != .starting && header.pointee.phase != .running { made.close() }
-        relations.children = made
-        childTable = Unmanaged.passUnretained(made)
-        return made
-    }
-
-    /// Puts a child in the table, or says why not.
-    func add(_ child: ActorCell) -> SpawnError? {
-        let table = childTable ?? Unmanaged.passUnretained(children)
-        return table._withUnsafeGuaranteedRef { table in
-            do throws(SpawnError) {
-                try table.insert(child)
-                return nil
-            } catch {
-                return error
-            }
+    /// Another actor has linked itself to this one.
+    private func accept(_ link: Link) {
+        if exitReason != nil {
+            if link.end() { link.deliverExit(.noProcess, to: link.other(than: self)) }
+        } else if link.isActive {
+            require().links.append(link)
         }
     }
+
+    // MARK: The parent's table
 
     /// Lets a sibling have this actor's name, if it has one.
     private func releaseName() {
@@ -443,30 +521,8 @@ final class ActorCell: @unchecked Sendable {
         parent?.relations?.children?.releaseName(of: self)
     }
 
-    private func publish(_ event: @autoclosure () -> SystemEvent) {
+    func publish(_ event: @autoclosure () -> SystemEvent) {
         owningSystem._withUnsafeGuaranteedRef { $0.publish(event()) }
-    }
-
-    /// What becomes of a child whose incarnation ended by itself.
-    private func decide(_ child: ActorCell, _ reason: ExitReason) {
-        guard header.pointee.phase == .running else { return }  // our own end will stop it
-        let relations = require()
-        if relations.restarts.allowsRestart(at: system.timers.now, relations.intensity) {
-            child.header.post(.restart)
-        } else {
-            system.counters.restartLimitsExceeded.add(1, ordering: .relaxed)
-            publish(.restartIntensityExceeded(path: path, child: child.path))
-            child.header.post(.stop)
-            endReason = .failed(SupervisionError.restartIntensityExceeded(child: child.path, lastReason: reason))
-            beginEnding()
-        }
-    }
-
-    /// A child has had its last drain. Called by the child.
-    private func childIsGone(_ child: ActorCell) {
-        // The child that goes, or the one that is being told to, keeps us alive, and we the table.
-        let isAwaited = childTable?._withUnsafeGuaranteedRef { $0.remove(child) }
-        if isAwaited == true { header.post(.childTerminated(child)) }
     }
 
     // MARK: Termination
@@ -484,6 +540,39 @@ final class ActorCell: @unchecked Sendable {
         let watches = relations?.watches ?? []
         relations?.watches = []
         for watch in watches { watch.deliverDown(reason) }
+        guard let relations else { return }
+        relations.endLinks(of: self, reason)
+        relations.clearTimers(system.timers)
+    }
+
+    /// The next incarnation is to find no message. Signals stay: each knows for itself whether it is still awaited.
+    private func discardMessages() {
+        let thread = ThreadState.current
+        let before = thread.pointee.askFailure
+        thread.pointee.askFailure = .restarted
+        defer { thread.pointee.askFailure = before }
+        var waiting = lane?.takeMessages()
+        while let node = waiting {
+            waiting = NodePointer(bitPattern: node.pointee.next.load(ordering: .relaxed))
+            discard(node, nil, .recipientRestarted)
+            NodePool.free(node, thread)
+        }
+        var node = header.pointee.head.unsafelyUnwrapped
+        while true {
+            if isMessage(node) { discard(node, nil, .recipientRestarted) }
+            // Acquiring: the node was written before it was linked.
+            let next = node.pointee.next.load(ordering: .acquiring)
+            guard next != 0 else { break }
+            node = NodePointer.at(next)
+        }
+    }
+
+    private func isMessage(_ node: NodePointer) -> Bool {
+        switch node.pointee.kind {
+        case .message: true
+        case .hollow, .doorbell: false
+        case .signal: node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).pointee.takeUnretainedValue().isCode
+        }
     }
 
     /// Turns everything in the mailbox into dead letters and leaves it idle. By the holder of the scheduling right.
@@ -495,14 +584,14 @@ final class ActorCell: @unchecked Sendable {
         thread.pointee.askFailure = exitReason.map { .afterEnd($0) } ?? .noProcess
         defer { thread.pointee.askFailure = before }
         while let waiting = lane?.take().node {
-            discard(waiting, nil)
+            discard(waiting, nil, .ended(exitReason ?? .noProcess))
             NodePool.free(waiting, thread)
         }
         var sender = sender
         var node = header.pointee.head.unsafelyUnwrapped
         while true {
             for mail in header.takeSystemMail() { handle(mail) }
-            discard(node, sender)
+            discard(node, sender, .ended(exitReason ?? .noProcess))
             sender = nil  // what follows may come from anybody
             let next = node.pointee.next.load(ordering: .acquiring)
             if next != 0 {
@@ -525,15 +614,15 @@ final class ActorCell: @unchecked Sendable {
         }
     }
 
-    private func discard(_ node: NodePointer, _ sender: CellPointer?) {
+    private func discard(_ node: NodePointer, _ sender: CellPointer?, _ reason: DeadLetter.Reason) {
         switch node.pointee.kind {
         case .hollow, .doorbell: return  // what the doorbell stood for has been taken
         case .signal:
             let signal = node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).move().takeRetainedValue()
-            if signal.isCode { publishDeadLetter(sender: sender, .ended(exitReason ?? .noProcess)) }
+            if signal.isCode { publishDeadLetter(sender: sender, reason) }
         case .message:
             header.pointee.runtime.discardMessage(node.payload)
-            publishDeadLetter(sender: sender, .ended(exitReason ?? .noProcess))
+            publishDeadLetter(sender: sender, reason)
         }
         node.pointee.kind = .hollow
     }

@@ -5,12 +5,17 @@ internal import Dispatch
 /// An actor's ties. Guarded, but for the child table with its own lock, by the actor's scheduling right.
 final class CellRelations {
     var children: ChildTable?
-    /// The child that was told to stop last.
-    var stoppingChild: ActorCell?
-    var stopTimer: TimerEntry?
-    /// How often children may be restarted, and when they were.
+    /// How often children may be restarted, unless the incarnation says otherwise.
     var intensity = RestartIntensity.default
-    var restarts = RestartHistory()
+    /// Kills this actor if it takes too long to stop.
+    var endTimer: TimerEntry?
+    /// Starts the next incarnation of this actor when its backoff is over.
+    var restartTimer: TimerEntry?
+    var backoff: BackoffHistory?
+    /// Whose fate the current incarnation shares.
+    var links: [Link] = []
+    /// Turns exits into messages, if this incarnation traps them.
+    var exitTrap: AnyExitTrap?
     /// Who wants to know when this actor ends.
     var watches: [Watch] = []
     /// Whose end this actor wants to know.
@@ -32,10 +37,11 @@ final class CellRelations {
     /// Where an actor with a thread of its own runs.
     var ownQueue: DispatchQueue?
 
-    func clearStopTimer(_ service: TimerService) {
-        if let stopTimer { service.cancel(stopTimer) }
-        stopTimer = nil
-        stoppingChild = nil
+    func clearTimers(_ service: TimerService) {
+        if let endTimer { service.cancel(endTimer) }
+        endTimer = nil
+        if let restartTimer { service.cancel(restartTimer) }
+        restartTimer = nil
     }
 
     func takeDroppedAsks() -> [any PendingAnswer] {
@@ -51,6 +57,20 @@ final class CellRelations {
         timers = []
         for watch in monitoring { watch.cancel() }
         monitoring = []
+        exitTrap = nil
+    }
+
+    /// Tells those who are linked to `end`, one of whose incarnations is over.
+    func endLinks(of end: ActorCell, _ reason: ExitReason) {
+        var told: [ActorCell] = []
+        let ended = links
+        links = []
+        for link in ended where link.end() {
+            let other = link.other(than: end)
+            guard !told.contains(where: { $0 === other }) else { continue }
+            told.append(other)
+            link.deliverExit(reason, to: other)
+        }
     }
 }
 

@@ -4,12 +4,27 @@
 ///
 /// Has a lock of its own since actors below the root are added, and all are removed, from other threads than their parent's.
 final class ChildTable: @unchecked Sendable {
-    // SAFETY: everything below, and the children's `sibling` links and `ownsName`, is only touched under `lock`.
+    // SAFETY: everything below `lock`, and the children's `sibling` links, `number` and `ownsName`, is only touched under `lock`;
+    // what is above belongs to the holder of the parent's scheduling right.
+
+    /// What happens when children end.
+    var supervision: SupervisionState
+    /// The children do not depend on each other: at the parent's end they stop all at once.
+    var stopTogether = false
+    /// The child that was told to stop last.
+    var stoppingChild: ActorCell?
+
     private let lock = SpinLock()
     private var first: Unmanaged<ActorCell>?
     private var newest: Unmanaged<ActorCell>?
     private var names: Set<String> = []
     private var isClosed = false
+    private var isGroup = false
+    private var lastNumber: UInt64 = 0
+    /// Transient children of a group that ended normally, oldest first: a group restart starts them again.
+    private var endedChildren: [EndedChild] = []
+
+    init(_ intensity: RestartIntensity) { supervision = SupervisionState(SupervisionRules(intensity: intensity)) }
 
     /// The child started last.
     var last: ActorCell? { lock.withLock { newest?.takeUnretainedValue() } }
@@ -31,13 +46,42 @@ final class ChildTable: @unchecked Sendable {
         lock.lock()
         defer { lock.unlock() }
         if isClosed { throw .parentStopping }
-        if let name = child.name, !names.insert(name).inserted { throw .nameTaken(name) }
-        child.ownsName = child.name != nil
+        if let name = child.name {
+            guard names.insert(name).inserted else { throw .nameTaken(name) }
+            child.ownsName = true
+            // Who starts a namesake does not want the old one back.
+            if !endedChildren.isEmpty { endedChildren.removeAll { $0.name == name } }
+        }
+        lastNumber += 1
+        child.number = ChildNumber(lastNumber)
         let entry = Unmanaged.passRetained(child)
         child.previousSibling = newest
         newest?._withUnsafeGuaranteedRef { $0.nextSibling = entry }
         newest = entry
         if first == nil { first = entry }
+    }
+
+    /// Gives a child that was started again the place of its first start.
+    func move(_ child: ActorCell, to number: ChildNumber) {
+        lock.lock()
+        defer { lock.unlock() }
+        // It may have ended already.
+        guard child.nextSibling != nil || newest?.toOpaque() == Unmanaged.passUnretained(child).toOpaque() else {
+            return
+        }
+        unlink(child)
+        child.number = number
+        var elder = newest?.takeUnretainedValue()
+        while let next = elder, next.number > number { elder = next.previousSibling?.takeUnretainedValue() }
+        let entry = Unmanaged.passUnretained(child)
+        child.previousSibling = elder.map { .passUnretained($0) }
+        child.nextSibling = elder == nil ? first : elder?.nextSibling
+        if let elder { elder.nextSibling = entry } else { first = entry }
+        if let younger = child.nextSibling?.takeUnretainedValue() {
+            younger.previousSibling = entry
+        } else {
+            newest = entry
+        }
     }
 
     /// Lets the name be used again, before anybody hears that the child ended. Only the first call has an effect: by the time
@@ -51,10 +95,21 @@ final class ChildTable: @unchecked Sendable {
         names.remove(name)
     }
 
-    /// Lets go of a child after its last drain. True: the parent is ending and waits for this.
-    func remove(_ child: ActorCell) -> Bool {
+    /// Lets go of a child after its last drain. True: the parent wants to hear of it.
+    ///
+    /// - Parameter ended: what is needed to start it again in a group restart.
+    func remove(_ child: ActorCell, ended: EndedChild?) -> Bool {
         lock.lock()
-        let entry = Unmanaged.passUnretained(child)
+        unlink(child)
+        let parentWaits = isClosed || isGroup
+        if isGroup, !isClosed, let ended { insert(ended) }
+        lock.unlock()
+        Unmanaged.passUnretained(child).release()
+        return parentWaits
+    }
+
+    /// Under the lock.
+    private func unlink(_ child: ActorCell) {
         // Siblings may be at work on other threads: counting references to them would take their cache lines away.
         if let previous = child.previousSibling {
             previous._withUnsafeGuaranteedRef { $0.nextSibling = child.nextSibling }
@@ -68,14 +123,68 @@ final class ChildTable: @unchecked Sendable {
         }
         child.previousSibling = nil
         child.nextSibling = nil
-        let parentWaits = isClosed
-        lock.unlock()
-        entry.release()
-        return parentWaits
+    }
+
+    /// The parent restarts its children in groups: it wants to hear of every end.
+    func becomeGroup() { lock.withLock { isGroup = true } }
+
+    /// Those that a group restart starts again although they ended, oldest first.
+    var ended: [EndedChild] { lock.withLock { endedChildren } }
+
+    /// Takes the child out, to start it again. Nil: somebody else has its name by now.
+    func takeEnded(_ number: ChildNumber) -> EndedChild? {
+        lock.withLock {
+            guard let place = endedChildren.firstIndex(where: { $0.number == number }) else { return nil }
+            return endedChildren.remove(at: place)
+        }
+    }
+
+    /// Puts back what could not be started.
+    func putBack(_ ended: EndedChild) { lock.withLock { insert(ended) } }
+
+    private func insert(_ ended: EndedChild) {
+        let place = endedChildren.firstIndex { $0.number > ended.number } ?? endedChildren.endIndex
+        endedChildren.insert(ended, at: place)
     }
 
     /// From now on no child is added.
-    func close() { lock.withLock { isClosed = true } }
+    func close() {
+        lock.withLock {
+            isClosed = true
+            endedChildren = []
+        }
+    }
 
-    func reopen() { lock.withLock { isClosed = false } }
+    /// As new, for the next incarnation.
+    func reopen(_ intensity: RestartIntensity) {
+        supervision = SupervisionState(SupervisionRules(intensity: intensity))
+        stopTogether = false
+        lock.withLock {
+            isClosed = false
+            isGroup = false
+        }
+    }
+}
+
+extension ChildTable {
+    /// All children, those that ended but would be started again among them, as the supervision sees them.
+    var supervised: [SupervisionState.Child] {
+        var children = all.map {
+            SupervisionState.Child(number: $0.number, restart: $0.restart, isSignificant: $0.isSignificant)
+        }
+        let ended = ended
+        guard !ended.isEmpty else { return children }
+        children += ended.map { SupervisionState.Child(number: $0.number, restart: .transient, hasEnded: true) }
+        return children.sorted { $0.number < $1.number }
+    }
+}
+
+/// What is left of a transient child that ended normally under a parent that restarts in groups.
+struct EndedChild: @unchecked Sendable {
+    // SAFETY: constant; the factory is `Sendable` whatever it makes.
+    let number: ChildNumber
+    let name: String?
+    let options: SpawnOptions
+    let runtime: any BehaviorRuntime.Type
+    let factory: AnyObject
 }

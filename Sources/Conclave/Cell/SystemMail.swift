@@ -4,23 +4,46 @@ internal import Synchronization
 
 /// One piece of system mail.
 enum SystemMail {
-    /// Stop after the current message; what is left in the mailbox becomes dead letters.
+    /// An exit signal from outside: stop after the current message. What follows is the parent's decision.
     case stop
     /// The same without the `stopping` hook.
     case kill
+    /// The parent's order.
+    case end(EndOrder)
+    /// The time to stop in is over.
+    case endTimeOver(TimerEntry)
     /// Somebody wants to know when this actor ends.
     case watch(Watch)
     case unwatch(Watch)
-    /// A child's incarnation ended; the child is suspended until this actor decides.
-    case childEnded(ActorCell, ExitReason)
-    /// The last child that was told to stop is gone.
-    case childTerminated(ActorCell)
-    /// A child did not stop in its time.
-    case childStopTimedOut(ActorCell)
-    /// The parent's decision about a suspended actor: a fresh incarnation.
-    case restart
+    /// Another actor linked itself to this one, or took that back.
+    case link(Link)
+    case unlink(Link)
+    /// A child's incarnation ended by itself; the child is suspended until this actor decides. Its backoff ends at that moment.
+    case childEnded(ActorCell, notBefore: UInt64)
+    /// A child's incarnation ended as this actor had ordered; the child is suspended.
+    case childStopped(ActorCell)
+    /// A fresh incarnation of a child started as this actor had ordered.
+    case childStarted(ActorCell)
+    /// A child has ended for good; `byItself` if this actor had not ordered it.
+    case childGone(ActorCell, byItself: Bool)
+    /// The parent's decision about a suspended actor: a fresh incarnation, not before that moment.
+    case restart(notBefore: UInt64, isAnswered: Bool)
+    /// The backoff is over.
+    case backoffOver(TimerEntry)
     /// A message found the mailbox full, and this actor is to fail over it.
     case mailboxOverflowed
+}
+
+/// How a parent ends a child.
+struct EndOrder {
+    /// No other incarnation follows. If false, the child stays suspended, unless it is temporary.
+    var isFinal: Bool
+    /// Without the `stopping` hook.
+    var kills: Bool
+    /// When the child is killed if it has not ended.
+    var deadline: UInt64?
+
+    var reason: ExitReason { kills ? .killed : .shutdown }
 }
 
 /// A link of the system lane: a stack that its consumer takes whole and reverses.

@@ -99,6 +99,15 @@ final class BoundedLane: @unchecked Sendable {
         return (node, more)
     }
 
+    /// All messages, linked, oldest first; signals stay, and so does the doorbell.
+    func takeMessages() -> NodePointer? {
+        lock.lock()
+        let (first, served) = queue.takeMessages()
+        lock.unlock()
+        for waiter in served { waiter.resume() }
+        return first
+    }
+
     /// Nothing is added from now on; those who wait for room are told why. What they had in hand is the last to be taken.
     func close(_ reason: ExitReason) {
         lock.lock()

@@ -163,6 +163,7 @@ extension ActorCell {
             publishOverflow()
             thread.pointee.askFailure = .mailboxFull
         case .ended(let reason): thread.pointee.askFailure = .afterEnd(reason)
+        case .recipientRestarted: thread.pointee.askFailure = .restarted
         }
         destroy(message)
         thread.pointee.askFailure = before

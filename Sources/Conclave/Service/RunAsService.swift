@@ -5,8 +5,8 @@ extension ActorSystem {
     ///
     /// For hosts that run services and cancel their tasks to stop them. When it returns or throws, no thread and no timer is left.
     ///
-    /// - Throws: the error of the system's root when the system gave up, because its actors failed more often than its restart
-    ///   intensity allows (`SupervisionError`).
+    /// - Throws: `SupervisionError` when the system gave up, because its actors failed more often than its restart intensity
+    ///   allows.
     public func run() async throws {
         _ = await withTaskCancellationHandler {
             await terminated()

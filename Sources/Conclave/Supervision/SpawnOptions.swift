@@ -23,6 +23,14 @@ public enum Shutdown: Hashable, Sendable {
     public static let `default` = Shutdown.timeout(.seconds(5))
 }
 
+/// What becomes of the messages that wait when an actor is restarted.
+public enum OnRestart: Hashable, Sendable {
+    /// The next incarnation receives them. Only the message whose handler failed is lost.
+    case keepMailbox
+    /// The next incarnation starts with an empty mailbox: they become dead letters, and asks among them fail with `restarted`.
+    case discardMailbox
+}
+
 /// Which threads run an actor's handlers.
 public enum ActorThreads: Sendable {
     /// The system's workers. Handlers must not block.
@@ -39,6 +47,12 @@ public struct SpawnOptions: Sendable {
     public var restart: RestartType
     /// How its parent stops it. Nil: within five seconds, a supervisor without limit.
     public var shutdown: Shutdown?
+    /// Whether its end may end its parent, as the parent's `AutoShutdown` says.
+    public var isSignificant: Bool
+    /// How long it waits for its next start after a failure; nil: not at all.
+    public var backoff: RestartBackoff?
+    /// What becomes of its waiting messages when it is restarted.
+    public var onRestart: OnRestart
     /// Where its handlers run.
     public var runsOn: ActorThreads
     /// How often its own children may be restarted.
@@ -50,12 +64,18 @@ public struct SpawnOptions: Sendable {
     public init(
         restart: RestartType = .temporary,
         shutdown: Shutdown? = nil,
+        isSignificant: Bool = false,
+        backoff: RestartBackoff? = nil,
+        onRestart: OnRestart = .keepMailbox,
         runsOn: ActorThreads = .workers,
         intensity: RestartIntensity = .default,
         mailbox: Mailbox = .unbounded
     ) {
         self.restart = restart
         self.shutdown = shutdown
+        self.isSignificant = isSignificant
+        self.backoff = backoff
+        self.onRestart = onRestart
         self.runsOn = runsOn
         self.intensity = intensity
         self.mailbox = mailbox
@@ -75,12 +95,16 @@ public enum SpawnError: Error, Hashable {
     case parentStopping
     /// A supervisor's `shutdown` has a timeout: its children could outlive it.
     case supervisorNeedsTime
+    /// A significant child of a parent whose `AutoShutdown` is `never`.
+    case significantWithoutAutoShutdown
+    /// A significant child that is permanent: it is always started again, so its end never counts.
+    case significantAndPermanent
 }
 
-/// Why a supervising actor failed.
-public enum SupervisionError: Error {
-    /// A child failed more often than the restart intensity allows.
-    case restartIntensityExceeded(child: String, lastReason: ExitReason)
+/// Why a system ended by itself.
+public enum SupervisionError: Error, Hashable {
+    /// A child of the system's root failed more often than its restart intensity allows.
+    case restartIntensityExceeded(child: String)
 }
 
 extension SpawnError: CustomStringConvertible {
@@ -90,6 +114,8 @@ extension SpawnError: CustomStringConvertible {
         case .nameTaken(let name): "the name \"\(name)\" is taken by a sibling that is alive"
         case .parentStopping: "the parent is stopping and takes no more children"
         case .supervisorNeedsTime: "a supervisor may not be given a time to stop in: it needs as long as its children"
+        case .significantWithoutAutoShutdown: "a significant child needs a parent with an automatic shutdown"
+        case .significantAndPermanent: "a permanent child cannot be significant: it is always started again"
         }
     }
 }

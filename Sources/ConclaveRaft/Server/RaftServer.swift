@@ -66,15 +66,15 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
         )
         let log = Handover(log)
         let started = Handover<ActorRef<ConsensusMessage>>()
-        // No restart is allowed below: see the type's comment.
+        // The first three share the node's fate, and it allows no restart of the fourth: see the type's comment.
         let node = try system.spawn("node", options: SpawnOptions(intensity: RestartIntensity(0, per: .seconds(1)))) {
             Supervisor { context in
                 let outbox = Outbox(transport: transport)
-                let applier = try context.spawn("applier", options: .permanent) { Applier(machine, status: status) }
-                let writer = try context.spawn("log", options: SpawnOptions(restart: .permanent, runsOn: .ownThread)) {
+                let applier = try context.spawn("applier") { Applier(machine, status: status) }
+                let writer = try context.spawn("log", options: SpawnOptions(runsOn: .ownThread)) {
                     LogWriter(log.take(), outbox: outbox)
                 }
-                let consensus = try context.spawn("consensus", options: .permanent) {
+                let consensus = try context.spawn("consensus") {
                     Consensus(
                         core: core.take(),
                         options: configuration.options,
@@ -86,11 +86,17 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
                         onEvent: configuration.onEvent
                     )
                 }
+                context.link(applier)
+                context.link(writer)
+                context.link(consensus)
                 try transport.start(under: context, sink: ConsensusSink(consensus: consensus, id: configuration.id))
                 started.put(consensus)
             }
         }
         self.consensus = started.take()
+        system.onEvent { event in
+            if case .restartIntensityExceeded("/node", let child) = event { onFailure(.failed(NodeGaveUp(on: child))) }
+        }
         Task {
             let reason = await node.terminated()
             if !reason.isNormal { onFailure(reason) }
@@ -124,4 +130,13 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
 
     /// Answers a query linearizably.
     package func read(_ completion: QueryCompletion<Machine>) { consensus.send(.read(completion)) }
+}
+
+/// Why a server ended although none of its actors failed by itself.
+private struct NodeGaveUp: Error, CustomStringConvertible {
+    let child: String
+
+    init(on child: String) { self.child = child }
+
+    var description: String { "\(child) failed too often" }
 }

@@ -104,13 +104,14 @@ struct SteppedWorld {
     let time = VirtualTime()
     let system: ActorSystem
 
-    init(restartIntensity: RestartIntensity = .default, instrument: (any Instrument)? = nil) {
+    init(restartIntensity: RestartIntensity = .default, instrument: (any Instrument)? = nil, seed: UInt64 = 0) {
         system = ActorSystem(
             "stepped",
             scheduler: scheduler,
             time: time,
             restartIntensity: restartIntensity,
-            instrument: instrument
+            instrument: instrument,
+            seed: seed
         )
     }
 
