@@ -189,6 +189,7 @@ import Testing
             for _ in 0..<10 { agent.send { $0 += 1 } }
             agent.sendBlocking { $0 += 1 }
             #expect(await agent.settled())
+            #expect(agent.snapshot == 11 * round)
             #expect(try await agent.get() == 11 * round)
         }
         agent.stop()

@@ -57,6 +57,28 @@ import Testing
         await world.shutdown()
     }
 
+    private struct Open: OpenBehavior {
+        typealias Message = Int
+        mutating func receive(_ message: consuming Int, _ context: borrowing Context<Int>) {}
+    }
+
+    @Test("an instrument is told of code that runs on an open behaviour, as of a signal")
+    func code() async throws {
+        let recorder = Recorder()
+        let world = SteppedWorld(instrument: recorder)
+        let open = try world.system.spawn("open") { Open() }
+        open.run { (_: inout Open, _) in recorder.journal.note("code") }
+        open.run { (_: inout Open, _) in throw Planned() }
+        world.settle()
+        #expect(
+            recorder.journal.entries.dropFirst(2) == [
+                "/open begins a signal", "code", "/open ends", "/open begins a signal", "/open ends with Planned()",
+                "/open ended: failed(Planned())",
+            ]
+        )
+        await world.shutdown()
+    }
+
     @Test("the mark travels with messages of every size, and with those that were offered or waited for room")
     func sizes() async throws {
         struct Sized<Payload: Sendable>: Behavior {

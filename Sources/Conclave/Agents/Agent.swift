@@ -117,7 +117,7 @@ extension Agent {
     /// The state as of a recent batch's end; it is never in the middle of an action. No message, no wait.
     ///
     /// A finished action is seen when the agent's batch is over: when nothing more waits for the agent, or after half a
-    /// millisecond, or, at the longest, after the action that was begun by then.
+    /// millisecond, or, at the longest, after the action that was begun by then. Who has waited for `settled` or `get` sees it.
     public var snapshot: State { shared.published.value }
 
     /// The state after everything that this sender sent so far.

@@ -37,6 +37,8 @@ struct AgentBehavior<State: Sendable>: Behavior {
 
     @usableFromInline
     mutating func started(_ context: borrowing Context<Message>) {
+        // What an action had sent that trapped, and so never returned.
+        shared.nested.drop()
         shared.published.publish(state)
         if !isOpen { context.myself.send(.resume) }
     }
@@ -105,8 +107,13 @@ struct AgentBehavior<State: Sendable>: Behavior {
         case .attempt(let action):
             do { try shared.nested.attempt(action, on: &state) } catch { try fail(error, context) }
         case .block(let action): try block(action, context)
-        case .get(let reply): reply(.success(state))
-        case .settled(let reply): reply(true)
+        case .get(let reply):
+            shared.published.publish(state)
+            reply(.success(state))
+        case .settled(let reply):
+            // Before the answer: who has waited finds what it waited for in the snapshot.
+            shared.published.publish(state)
+            reply(true)
         case .restart, .returned, .runnerEnded, .resume: preconditionFailure("an agent's order does not wait")
         }
     }

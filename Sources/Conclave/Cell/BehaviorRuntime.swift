@@ -212,7 +212,12 @@ extension Behavior {
     ) throws {
         let signal = node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).move().takeRetainedValue()
         node.pointee.kind = .hollow
-        if signal.isCode { return try signal.run(on: UnsafeMutableRawPointer(behavior), context.cell) }
+        if signal.isCode {
+            probe.willReceive(context.cell)
+            try signal.run(on: UnsafeMutableRawPointer(behavior), context.cell)
+            probe.didReceive(context.cell)
+            return
+        }
         let slot = UnsafeMutablePointer<Message>.allocate(capacity: 1)
         defer { slot.deallocate() }
         if signal.makeMessage(at: UnsafeMutableRawPointer(slot)) {
