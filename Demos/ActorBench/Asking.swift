@@ -15,6 +15,17 @@ extension Benchmark {
             .dispatchQueue(fraction: 8) { await queueAsk($0) },
         ]
     )
+
+    static let askFromExecutor = Benchmark(
+        name: "ask-executor",
+        title: "the same from a task that prefers the executor of the actor's system",
+        operations: 1_000_000,
+        contenders: [
+            .conclave { try await conclaveAskFromExecutor($0) },
+            .swiftActor { await actorAsk($0) },
+        ],
+        remark: "the others have no executor to lend; swift-actor runs as in ask-task"
+    )
 }
 
 /// Asks one question after the other, in a task of its own.
@@ -50,6 +61,15 @@ private func conclaveAsk(_ count: Int) async throws -> Double {
     try await withSystem { system in
         let server = try system.spawn { Server() }
         return try await askInTurn(count) { value in try await server.ask { .increment(value, $0) } }
+    }
+}
+
+private func conclaveAskFromExecutor(_ count: Int) async throws -> Double {
+    try await withSystem { system in
+        let server = try system.spawn { Server() }
+        return try await withTaskExecutorPreference(system.taskExecutor) {
+            try await askInTurn(count) { value in try await server.ask { .increment(value, $0) } }
+        }
     }
 }
 

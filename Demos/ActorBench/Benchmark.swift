@@ -36,8 +36,9 @@ struct Benchmark: Sendable {
     }
 
     static let all: [Benchmark] = [
-        pingPong, pingPong100, oneToOne, eightToOne, ring, spawnStop, idleMemory, big, skynet, askFromTask, agentSend,
-        parallelSum,
+        pingPong, pingPong100, oneToOne, eightToOne, ring, spawnStop, idleMemory, big, skynet, askFromTask,
+        askFromExecutor,
+        agentSend, parallelSum,
     ]
 }
 

@@ -25,11 +25,16 @@ import Testing
         }
         let benches = [
             "ping-pong", "ping-pong-100", "1-to-1", "8-to-1", "ring", "spawn-stop", "idle-memory", "big", "skynet",
-            "ask-task", "agent-send", "parallel-sum",
+            "ask-task", "ask-executor", "agent-send", "parallel-sum",
         ]
         let implementations = ["conclave", "swift-actor", "async-stream", "dispatch-queue"]
         for bench in benches {
-            let expected = bench == "parallel-sum" ? ["conclave", "swift-actor", "dispatch-queue"] : implementations
+            let expected =
+                switch bench {
+                case "parallel-sum": ["conclave", "swift-actor", "dispatch-queue"]
+                case "ask-executor": ["conclave", "swift-actor"]
+                default: implementations
+                }
             let found = Set(lines.filter { $0.bench == bench }.map(\.impl))
             #expect(found.isSuperset(of: expected), "\(bench)")
         }

@@ -31,7 +31,7 @@ import Testing
     @Test("the last reference to the lowest of many nested actors lets go of all of them, without a stack for each")
     func deepTree() async throws {
         let system = ActorSystem("deep")
-        let depth = 50_000
+        let depth = 10_000
         let (refs, lowest) = AsyncStream.makeStream(of: ActorRef<Nested.Message>.self)
         try system.spawn { Nested(below: depth, lowest: lowest) }.send(.grow)
         let last = Mutex<ActorRef<Nested.Message>?>(nil)
