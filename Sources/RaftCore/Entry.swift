@@ -8,15 +8,17 @@ public struct Entry: Hashable, Sendable {
         case noop = 0
         /// A command of the user's state machine, opaque here.
         case command = 1
+        /// A change of membership; its payload is an encoded `Configuration`.
+        case configuration = 2
     }
 
     /// The term of the leader that made it.
     public var term: Term
     /// Where in the log it is.
     public var index: LogIndex
-    /// Whether it is a command.
+    /// What it is for.
     public var kind: Kind
-    /// The command's bytes; empty in a no-op.
+    /// The command's bytes, or the encoded configuration; empty in a no-op.
     public var payload: [UInt8]
 
     /// The entry of `kind` that a leader made at `index` in its `term`.

@@ -7,15 +7,15 @@
 struct EntryLog: Sendable {
     /// Invariant: `entries[i].index == start.index + 1 + i`, and terms never decrease.
     private var entries: [Entry]
-    /// The position in front of `entries`.
-    let start: LogPosition
+    /// The position in front of `entries`: what was there and before is in a snapshot.
+    private(set) var start: LogPosition
 
-    /// The log that a restart found. The entries must be consecutive from index 1, with terms that never decrease.
-    init(_ entries: [Entry]) {
-        self.entries = entries
-        start = .start
+    /// The log that a restart found, right behind `start`. The entries must be consecutive, with terms that never decrease.
+    init(_ entries: some Sequence<Entry>, behind start: LogPosition = .start) {
+        self.entries = Array(entries)
+        self.start = start
         var previous = start
-        for entry in entries {
+        for entry in self.entries {
             precondition(
                 entry.index == previous.index.next && entry.term >= previous.term,
                 "a restored log must be consecutive: \(entry.index) \(entry.term) follows \(previous)"
@@ -90,12 +90,30 @@ struct EntryLog: Sendable {
         entries.removeLast(lastIndex - index + 1)
     }
 
+    /// Forgets the entry at `index` and all before it. Costs as much as what stays.
+    mutating func compact(upTo index: LogIndex) {
+        guard index > start.index else { return }
+        guard let term = term(at: index) else { preconditionFailure("compaction to \(index), beyond \(lastIndex)") }
+        entries.removeFirst(index - start.index)
+        start = LogPosition(index: index, term: term)
+    }
+
+    /// The payloads' size behind `low` and up to `high`, both within the log.
+    func payloadBytes(behind low: LogIndex, upTo high: LogIndex) -> Int {
+        var bytes = 0
+        for offset in (low - start.index)..<max(high - start.index, low - start.index) {
+            bytes += entries[offset].payload.count
+        }
+        return bytes
+    }
+
     /// The last position at or before `index` with a term of at most `term`: the last one at which this log and
     /// another, known to have `term` at or after `index`, may agree (rule P13; etcd `findConflictByTerm`).
     ///
     /// Terms never decrease along a log, so a binary search finds it.
     func lastPosition(atOrBefore index: LogIndex, termAtMost term: Term) -> LogPosition {
         var low = 0
+        // In front of the log there is only its start: what lies there is committed, and so agrees.
         var high = max(0, min(index, lastIndex) - start.index)
         while low < high {
             let middle = (low + high + 1) / 2

@@ -10,10 +10,10 @@ extension RaftCore {
             case .preVoteRequest:
                 // Whoever only asks has won nothing: no change here (rule P16).
                 return true
-            case .voteRequest where hearsLeader:
+            case .voteRequest(_, isTransfer: false) where hearsLeader:
                 // Rule P16: not while the leader is alive. Its term is not taken either, or the leader would fall by it.
                 return false
-            case .appendEntries:
+            case .appendEntries, .installSnapshot, .timeoutNow:
                 becomeFollower(term: message.term, leader: message.from)
             default:
                 becomeFollower(term: message.term, leader: nil)
@@ -32,11 +32,12 @@ extension RaftCore {
             return true
         case .voteRequest:
             send(.voteResponse(granted: false), to: message.from)
-        case .appendEntries:
+        case .appendEntries, .installSnapshot, .timeoutNow:
             send(.termPassed, to: message.from)
         case .readIndexRequest(let ticket):
             send(.readIndexResponse(ticket, index: nil), to: message.from)
-        case .voteResponse, .appendAccepted, .appendRejected, .termPassed, .readIndexResponse:
+        case .voteResponse, .appendAccepted, .appendRejected, .entriesLost, .snapshotStored, .termPassed,
+            .readIndexResponse:
             // Answers to a server that this one no longer is (rule P12).
             break
         }
@@ -46,9 +47,11 @@ extension RaftCore {
     /// Whether electing someone else would depose a leader that is, for all this server knows, alive.
     ///
     /// A leader believes in itself until check-quorum tells it otherwise. A follower believes for one minimal election timeout after
-    /// the last word, but no longer than the connection: a closed one is a sign of death that needs no timeout.
+    /// the last word, but no longer than the connection: a closed one is a sign of death that needs no timeout. Only where leases
+    /// are granted does it keep its promise all the same.
     var hearsLeader: Bool {
-        switch role {
+        if now < promiseUntil { return true }
+        return switch role {
         case .leader: true
         case .follower:
             leader != nil && !leaderLinkClosed && now - leaderHeardAt < UInt64(timing.electionTicks.lowerBound)
@@ -60,14 +63,26 @@ extension RaftCore {
 // MARK: - Campaigning
 
 extension RaftCore {
+    /// Nothing was heard of a leader for too long.
+    mutating func electionTimeout() {
+        if mayCampaign { return startPreVote() }
+        // Not its business to win; but it no longer knows whom to ask.
+        campaignAt = now + random.ticks(in: timing.electionTicks)
+        becomeFollower(term: term, leader: nil)
+    }
+
+    /// Whether this server may stand for election: it has a vote, and can be trusted to know and to keep what it promises.
+    var mayCampaign: Bool { !electorate.own.isEmpty && !isQuarantined && !isDiskStalled }
+
     /// Asks all voters whether they would elect this server. Its term does not change, so nobody is disturbed (rule P16).
     mutating func startPreVote() {
         failForwardedReads()
+        receipt = nil
         changeRole(.preCandidate)
         changeLeader(nil)
         campaigns += 1
         campaignAt = now + retryTicks()
-        tally = VoteTally(voters: voters)
+        tally = VoteTally(configuration)
         tally.record(id, granted: true)
         if tally.verdict == .won { return startElection() }
         broadcast(.preVoteRequest(last: log.last), afterPersist: false)
@@ -78,13 +93,13 @@ extension RaftCore {
     /// The requests wait for the disk, and so does this server's own vote. The vote, for the usual reason (rule P8). The requests, since
     /// they state how long this log is: were they early, a server could state entries it has not yet written, crash,
     /// forget both them and the term, stand again in the same term with the shorter log, and win by a late answer to the first request.
-    private mutating func startElection() {
+    mutating func startElection(isTransfer: Bool = false) {
         hardState = HardState(term: term.next, vote: id)
         hardStateChanged = true
         changeRole(.candidate)
         campaignAt = now + retryTicks()
-        tally = VoteTally(voters: voters)
-        broadcast(.voteRequest(last: log.last), afterPersist: true)
+        tally = VoteTally(configuration)
+        broadcast(.voteRequest(last: log.last, isTransfer: isTransfer), afterPersist: true)
     }
 
     private mutating func retryTicks() -> UInt64 {
@@ -117,6 +132,7 @@ extension RaftCore {
 extension RaftCore {
     /// Would this server vote for `candidate` in the term after the candidate's present one?
     mutating func answerPreVote(_ candidate: NodeID, candidateTerm: Term, last: LogPosition) {
+        if isSilentAbout(last) { return }
         let granted = candidateTerm >= term && last >= log.last && !hearsLeader
         send(.preVoteResponse(granted: granted, campaignTerm: candidateTerm), to: candidate)
         // Rule P18: who campaigns against a better log cannot win, and its campaigns must not keep the better one from winning.
@@ -127,6 +143,7 @@ extension RaftCore {
 
     /// Votes, once in a term (Raft §5.2), for a log at least as up to date (Raft §5.4.1).
     mutating func answerVote(_ candidate: NodeID, last: LogPosition) {
+        if isSilentAbout(last) { return }
         let granted = leader == nil && (hardState.vote ?? candidate) == candidate && last >= log.last
         guard granted else { return send(.voteResponse(granted: false), to: candidate) }
         if hardState.vote == nil {
@@ -136,6 +153,9 @@ extension RaftCore {
         campaignAt = now + random.ticks(in: timing.electionTicks)
         sendAfterPersist(.voteResponse(granted: true), to: candidate)
     }
+
+    /// Whether this server may have lost entries that a candidate with this log lacks: then it can say neither yes nor no (rule P34).
+    private func isSilentAbout(_ last: LogPosition) -> Bool { quarantine.map { last < $0.bound } ?? false }
 }
 
 // MARK: - Changing role
@@ -148,6 +168,7 @@ extension RaftCore {
             hardState = HardState(term: newTerm, vote: nil)
             hardStateChanged = true
             answeredRound = .zero
+            receipt = nil
         }
         switch role {
         case .leader:
@@ -168,15 +189,16 @@ extension RaftCore {
         changeLeader(id)
         campaigns = 0
         // Nothing of an earlier term is carried over: every counter starts afresh (rules P12 and P15).
-        peers = voters.filter { $0 != id }.map {
-            Progress(id: $0, next: log.lastIndex.next, heardAt: now, limits: limits)
-        }
+        peers = []
+        lastSession = .zero
+        transfer = nil
+        receipt = nil
+        uncommittedBytes = log.payloadBytes(behind: commitIndex, upTo: log.lastIndex)
+        followConfiguration()
         leaderReads = LeaderReads()
         heartbeatAt = now + UInt64(timing.heartbeatTicks)
         // An entry of its own, so that something of this term commits, and all before it (Raft §8, dissertation §6.4).
-        termStart = log.lastIndex.next
-        log.append(Entry(term: term, index: termStart, kind: .noop))
-        replicationDue = true
+        termStart = appendOwn(.noop)
     }
 
     /// Gives up leading, in the same term: a quorum is out of reach, and clients had better look elsewhere (rule P20).
@@ -187,6 +209,7 @@ extension RaftCore {
     private mutating func abandonLeadership() {
         failLeaderReads()
         peers.removeAll()
+        transfer = nil
     }
 
     private mutating func changeRole(_ newRole: RaftRole) {
@@ -195,7 +218,7 @@ extension RaftCore {
         output.events.append(.roleChanged(newRole, term: term))
     }
 
-    private mutating func changeLeader(_ newLeader: NodeID?, termIsNew: Bool = false) {
+    mutating func changeLeader(_ newLeader: NodeID?, termIsNew: Bool = false) {
         if newLeader != nil {
             leaderHeardAt = now
             leaderLinkClosed = false
@@ -208,9 +231,8 @@ extension RaftCore {
     /// Check-quorum (rule P20, dissertation §6.2): whether a quorum was heard within the minimal election timeout.
     ///
     /// Asked at each tick, from when each voter was heard; a check once per timeout, as etcd has it, would take up to two.
-    var hearsQuorum: Bool {
-        let patience = UInt64(timing.electionTicks.lowerBound)
-        let heard = peers.count { now - $0.heardAt < patience } + 1
-        return heard >= QuorumMath.size(voters: voters.count)
-    }
+    var hearsQuorum: Bool { electorate.isQuorum(peers) { isHeard($0) } }
+
+    /// Whether `peer` was heard within the minimal election timeout.
+    func isHeard(_ peer: Progress) -> Bool { now - peer.heardAt < UInt64(timing.electionTicks.lowerBound) }
 }

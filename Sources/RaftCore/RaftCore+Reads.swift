@@ -17,12 +17,21 @@ enum Reader: Sendable {
 struct LeaderReads: Sendable {
     /// The youngest round begun. Every AppendEntries carries it, so that a lost one is made good by the next heartbeat.
     var startedRound = ReadRound.zero
-    /// The commit index when that round began.
+    /// The commit index when the round under way began.
     var index = LogIndex.zero
+    /// The round under way: it, or a younger one, has to be confirmed by a quorum.
+    var confirmingRound = ReadRound.zero
     /// Who waits for the round under way. Empty: none is.
     var confirming: [Reader] = []
     /// Who waits for the round after it.
     var waiting: [Reader] = []
+
+    /// Where leases are granted: when the last rounds began, the oldest first.
+    var beginnings: [(round: ReadRound, at: UInt64)] = []
+    /// A quorum has heard this leader in a round that began then; nil: not yet.
+    var leaseSince: UInt64?
+    /// Another server was told to stand for election: nobody keeps a promise to this leader any more.
+    var leaseIsForfeited = false
 
     /// How many reads wait.
     var count: Int { confirming.count + waiting.count }
@@ -58,6 +67,8 @@ extension RaftCore {
     /// The leader finds the read index itself; a follower asks its leader; who knows no leader fails the read at once.
     package mutating func read(_ id: ReadID) {
         switch role {
+        case .leader where leaseEnd != nil && hasCommittedInTerm:
+            output.readsReady.append(ReadyRead(id: id, index: commitIndex, validUntil: leaseEnd))
         case .leader where leaderReads.count < limits.pendingReads:
             leaderReads.waiting.append(.local(id))
         case .follower where leader != nil && !leaderLinkClosed && forwardedReads.count < limits.pendingReads:
@@ -84,10 +95,23 @@ extension RaftCore {
 
     /// Not before an entry of this term is committed: until then the commit index may be too low (rule P21).
     private mutating func startRound() {
-        leaderReads.startedRound = leaderReads.startedRound.next
+        beginRound()
+        leaderReads.confirmingRound = leaderReads.startedRound
         leaderReads.index = commitIndex
         swap(&leaderReads.confirming, &leaderReads.waiting)
-        if peers.isEmpty { finishRound() } else { requestMessageToAll() }
+        if electorate.isQuorum(peers, where: { _ in false }) { finishRound() }
+        requestMessageToAll()
+    }
+
+    /// From now on messages carry a number never used before in this term.
+    private mutating func beginRound() {
+        leaderReads.startedRound = leaderReads.startedRound.next
+        guard timing.leaseDriftPercent != nil else { return }
+        if electorate.isQuorum(peers, where: { _ in false }) {
+            leaderReads.leaseSince = now
+        } else {
+            leaderReads.beginnings.append((leaderReads.startedRound, now))
+        }
     }
 
     private mutating func askLeader() {
@@ -117,9 +141,10 @@ extension RaftCore {
     mutating func confirm(_ round: ReadRound, byPeerAt place: Int) {
         guard round > peers[place].confirmedRound else { return }
         peers[place].confirmedRound = round
-        guard !leaderReads.confirming.isEmpty else { return }
-        let confirmed = peers.count { $0.confirmedRound >= leaderReads.startedRound } + 1
-        if confirmed >= QuorumMath.size(voters: voters.count) { finishRound() }
+        if timing.leaseDriftPercent != nil { extendLease() }
+        guard !leaderReads.confirming.isEmpty, !peers[place].votes.isEmpty else { return }
+        let wanted = leaderReads.confirmingRound
+        if electorate.isQuorum(peers, where: { $0.confirmedRound >= wanted }) { finishRound() }
     }
 
     private mutating func finishRound() {
@@ -141,6 +166,44 @@ extension RaftCore {
             }
         }
         leaderReads = LeaderReads()
+    }
+}
+
+// MARK: - Leases (rule P24)
+
+extension RaftCore {
+    /// The last tick at which this leader may answer from its own state; nil: it may not.
+    ///
+    /// A quorum promised, after the round began, not to elect anyone for one minimal election timeout of its own clock. Counted
+    /// from when the round began, not from when it was confirmed; shortened by how far clocks may drift apart, and by
+    /// one tick on either side, since a tick is as exact as clocks are here.
+    var leaseEnd: UInt64? {
+        guard let drift = timing.leaseDriftPercent, !leaderReads.leaseIsForfeited, transfer == nil,
+            let since = leaderReads.leaseSince
+        else { return nil }
+        let promised = timing.electionTicks.lowerBound * (100 - drift) / 100
+        let end = since + UInt64(max(promised - 2, 0))
+        return now < end ? end : nil
+    }
+
+    /// Each heartbeat asks for the lease anew.
+    mutating func renewLease() {
+        if timing.leaseDriftPercent != nil { beginRound() }
+    }
+
+    /// A peer confirmed a round.
+    private mutating func extendLease() {
+        while let oldest = leaderReads.beginnings.first,
+            electorate.isQuorum(peers, where: { $0.confirmedRound >= oldest.round })
+        {
+            leaderReads.leaseSince = oldest.at
+            leaderReads.beginnings.removeFirst()
+        }
+    }
+
+    /// A server that grants leases promises its leader, and after a start whomever it promised before, not to elect another.
+    mutating func promise() {
+        if timing.leaseDriftPercent != nil { promiseUntil = now + UInt64(timing.electionTicks.lowerBound) }
     }
 }
 

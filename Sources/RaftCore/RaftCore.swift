@@ -9,8 +9,6 @@
 package struct RaftCore: Sendable {
     /// This server.
     package let id: NodeID
-    /// All voters, this server among them, in ascending order.
-    package let voters: [NodeID]
     let timing: RaftTiming
     let limits: RaftLimits
     var random: SplitMix64
@@ -22,6 +20,10 @@ package struct RaftCore: Sendable {
     /// Term and vote. Invariant: the term never goes back.
     var hardState: HardState
     var log: EntryLog
+    /// Invariant: the configurations of `log`, on top of the one in front of it.
+    var configurations: ConfigurationHistory
+    /// The snapshot that the log's beginning is in; nil before the first one.
+    package internal(set) var snapshot: SnapshotMetadata?
     /// The last index known to be committed. Never goes back; starts at zero, since it can be learnt again.
     package internal(set) var commitIndex = LogIndex.zero
 
@@ -31,6 +33,12 @@ package struct RaftCore: Sendable {
     package internal(set) var persistedIndex: LogIndex
     /// The last term known to be durable. Invariant: at most `term`.
     var persistedTerm: Term
+    /// The number of the last ticket handed out.
+    var lastTicket: UInt64 = 0
+    /// The oldest ticket not yet handed back, and since when its write is known to be under way.
+    var openWrite: (ticket: UInt64, since: UInt64)?
+    /// Set while this server may have lost entries that it acknowledged.
+    var quarantine: Quarantine?
 
     // Who leads.
 
@@ -44,6 +52,8 @@ package struct RaftCore: Sendable {
     var leaderLinkClosed = false
     /// When to campaign next, unless something comes in between. Meaningless in a leader.
     var campaignAt: UInt64 = 0
+    /// Until when this server has promised not to elect anyone. In the past unless leases are granted (rule P24).
+    var promiseUntil: UInt64 = 0
     /// Campaigns since a leader was last known.
     var campaigns = 0
     /// Answers to the running campaign. Meaningful in a candidate or pre-candidate.
@@ -51,8 +61,15 @@ package struct RaftCore: Sendable {
 
     // Leader only; rebuilt when a term is won.
 
-    /// One for each other voter, in ascending order of id.
+    /// One for each other member, and for each that is about to leave, in ascending order of id.
     var peers: [Progress] = []
+    /// Who decides. Kept beside the configuration, since it is needed for each acknowledgement.
+    var electorate: Electorate
+    var lastSession = ReplicationSession.zero
+    /// Payload bytes of the entries behind `commitIndex`.
+    var uncommittedBytes = 0
+    /// A transfer of leadership under way.
+    var transfer: LeadershipTransfer?
     /// The index of the no-op with which this leader's term began: from here on, entries are of its own term.
     var termStart = LogIndex.zero
     var heartbeatAt: UInt64 = 0
@@ -65,6 +82,8 @@ package struct RaftCore: Sendable {
     var forwardedReads: ForwardedReads
     /// The youngest read round of this term's leader that was answered.
     var answeredRound = ReadRound.zero
+    /// A snapshot that is being received.
+    var receipt: SnapshotReceipt?
 
     // What the next output will say.
 
@@ -80,11 +99,49 @@ package struct RaftCore: Sendable {
     /// A server as it is after a start: a follower that knows no leader.
     ///
     /// - Parameters:
-    ///   - voters: all voters in ascending order, `id` among them. The same on every server.
-    ///   - restored: what was found on disk.
+    ///   - configuration: what the cluster began with, the same on each server that was there then; `unknown` on a server that is
+    ///     yet to be added. Of no consequence once there is a snapshot.
+    ///   - restored: what was found on disk, already checked.
     ///   - seed: drives the randomised timeouts and numbers the questions to a leader. Must differ between servers, or they campaign
     ///     together, and from start to start of one server, or a late answer to a question asked before the restart could be taken
     ///     for the answer to a new one.
+    package init(
+        id: NodeID,
+        configuration: Configuration,
+        timing: RaftTiming = RaftTiming(),
+        limits: RaftLimits = RaftLimits(),
+        restored: RestoredState = RestoredState(),
+        seed: UInt64
+    ) {
+        do { try restored.check() } catch { preconditionFailure("\(id) cannot start: \(error)") }
+        self.id = id
+        self.timing = timing
+        self.limits = limits
+        random = SplitMix64(seed: seed)
+        hardState = restored.hardState
+        snapshot = restored.snapshot
+        let start = restored.snapshot?.last ?? .start
+        let entries = restored.entriesBehindSnapshot
+        log = EntryLog(entries, behind: start)
+        configurations = ConfigurationHistory(restored.snapshot?.configuration ?? configuration, at: start.index)
+        configurations.append(entries)
+        commitIndex = start.index
+        handedToApply = start.index
+        persistedIndex = log.lastIndex
+        persistedTerm = hardState.term
+        handedToDisk = log.lastIndex
+        tally = VoteTally(configurations.current)
+        electorate = Electorate(configurations.current, own: id)
+        forwardedReads = ForwardedReads(firstTicket: ReadTicket(random.next()))
+        campaignAt = random.ticks(in: timing.electionTicks)
+        if let lost = restored.lost, lost.upperBound > log.lastIndex {
+            quarantine = Quarantine(lastLost: lost.upperBound, term: hardState.term)
+        }
+        // What was promised before the restart is not known.
+        promise()
+    }
+
+    /// A server of a cluster that began with these voters.
     package init(
         id: NodeID,
         voters: [NodeID],
@@ -93,25 +150,14 @@ package struct RaftCore: Sendable {
         restored: RestoredState = RestoredState(),
         seed: UInt64
     ) {
-        precondition(voters.contains(id), "\(id) is not among the voters \(voters)")
-        precondition(zip(voters, voters.dropFirst()).allSatisfy(<), "voters must ascend, each once: \(voters)")
-        self.id = id
-        self.voters = voters
-        self.timing = timing
-        self.limits = limits
-        random = SplitMix64(seed: seed)
-        hardState = restored.hardState
-        log = EntryLog(restored.entries)
-        precondition(
-            log.last.term <= hardState.term,
-            "the log of \(id) ends in \(log.last.term), but its durable term is \(hardState.term): term and log were written apart"
+        self.init(
+            id: id,
+            configuration: Configuration(voters: voters),
+            timing: timing,
+            limits: limits,
+            restored: restored,
+            seed: seed
         )
-        persistedIndex = log.lastIndex
-        persistedTerm = hardState.term
-        handedToDisk = log.lastIndex
-        tally = VoteTally(voters: voters)
-        forwardedReads = ForwardedReads(firstTicket: ReadTicket(random.next()))
-        campaignAt = random.ticks(in: timing.electionTicks)
     }
 }
 
@@ -131,28 +177,44 @@ extension RaftCore {
     package mutating func checkTimeouts() {
         if role == .leader {
             if !hearsQuorum { return stepDown() }
+            if isDiskStalled { return handOverStalledDisk() }
             if now >= heartbeatAt { beat() }
+            checkTransfer()
         } else {
             expireForwardedReads()
-            if now >= campaignAt { startPreVote() }
+            if now >= max(campaignAt, promiseUntil) { electionTimeout() }
         }
     }
 
-    /// A message arrived. Ignored when it is not for this server or not from a voter.
+    /// A message arrived. Ignored when it is not for this server.
+    ///
+    /// Who sent it need not be a member as far as this server knows: its own log may be the one that is behind (dissertation
+    /// §4.1). Whoever counts answers counts those of members only.
     package mutating func step(_ message: RaftMessage) {
-        guard message.to == id, message.from != id, voters.contains(message.from) else { return }
+        guard message.to == id, message.from != id else { return }
         guard admit(message) else { return }
         let from = message.from
         switch message.kind {
         case .preVoteRequest(let last): answerPreVote(from, candidateTerm: message.term, last: last)
         case .preVoteResponse(let granted, let campaignTerm):
             countPreVote(from, granted: granted, campaignTerm: campaignTerm)
-        case .voteRequest(let last): answerVote(from, last: last)
+        case .voteRequest(let last, _): answerVote(from, last: last)
         case .voteResponse(let granted): countVote(from, granted: granted)
         case .appendEntries(let append): follow(from, append)
-        case .appendAccepted(let match, let round): appendAccepted(by: from, match: match, round: round)
-        case .appendRejected(let previous, let hint, let round):
-            appendRejected(by: from, previousIndex: previous, hint: hint, round: round)
+        case .appendAccepted(let match, let round, let session):
+            guard let place = hear(from, in: session) else { return }
+            appendAccepted(byPeerAt: place, match: match, round: round)
+        case .appendRejected(let previous, let hint, let round, let session):
+            guard let place = hear(from, in: session) else { return }
+            appendRejected(byPeerAt: place, previousIndex: previous, hint: hint, round: round)
+        case .entriesLost(let index, let session):
+            guard let place = hear(from, in: session) else { return }
+            entriesLost(byPeerAt: place, from: index)
+        case .installSnapshot(let chunk): receive(chunk, from: from)
+        case .snapshotStored(let last, let offset, let nextOffset, let session):
+            guard let place = hear(from, in: session) else { return }
+            chunkAnswered(byPeerAt: place, last, offset: offset, nextOffset: nextOffset)
+        case .timeoutNow: takeOver(from: from)
         case .termPassed: break
         case .readIndexRequest(let ticket): serveRead(of: from, ticket: ticket)
         case .readIndexResponse(let ticket, let index): readAnswered(ticket, index: index)
@@ -162,18 +224,21 @@ extension RaftCore {
     /// Appends a command to the log, if this server leads.
     package mutating func propose(_ payload: [UInt8]) -> ProposeOutcome {
         guard role == .leader else { return .notLeader(leader: leader) }
-        let index = log.lastIndex.next
-        log.append(Entry(term: term, index: index, kind: .command, payload: payload))
-        replicationDue = true
-        return .appended(index: index, term: term)
+        if let transfer { return .refused(.transferring(to: transfer.target)) }
+        guard uncommittedBytes == 0 || uncommittedBytes + payload.count <= limits.uncommittedBytes else {
+            return .refused(.tooMuchUncommitted)
+        }
+        return .appended(index: appendOwn(.command, payload), term: term)
     }
 
     /// The writes of the output that carried `ticket`, and of all outputs before it, are durable.
     package mutating func persisted(_ ticket: PersistTicket) {
+        writeFinished(ticket.number)
         // Rule P10: from an earlier term, or about an entry since replaced, it proves nothing about the present log.
         guard ticket.term == term else { return }
         persistedTerm = term
         if log.contains(ticket.last) { persistedIndex = max(persistedIndex, ticket.last.index) }
+        checkQuarantine()
         switch role {
         case .leader: advanceCommit()
         case .candidate: countVote(id, granted: true)
@@ -189,7 +254,7 @@ extension RaftCore {
     package mutating func peerDisconnected(_ peer: NodeID) {
         switch role {
         case .leader:
-            if let place = place(of: peer) { peers[place].disconnected() }
+            if let place = place(of: peer) { peers[place].disconnected(now: now) }
         case .follower where leader == peer:
             leaderLinkClosed = true
             campaignAt = min(campaignAt, now + random.ticks(in: timing.disconnectGraceTicks))
@@ -208,6 +273,7 @@ extension RaftCore {
         replicationDue || hardStateChanged || handedToDisk < log.lastIndex || handedToApply < commitIndex
             || !output.messages.isEmpty || !output.messagesAfterPersist.isEmpty
             || !output.readsReady.isEmpty || !output.readsFailed.isEmpty || !output.events.isEmpty
+            || !output.chunksToSend.isEmpty || !output.chunksToStore.isEmpty || output.snapshotToInstall != nil
             || readsWaitToStart
     }
 
@@ -228,8 +294,8 @@ extension RaftCore {
             taken.entriesToAppend = log.copy(handedToDisk.next...log.lastIndex)
             handedToDisk = log.lastIndex
         }
-        if taken.hardState != nil || !taken.entriesToAppend.isEmpty {
-            taken.ticket = PersistTicket(term: term, last: log.last)
+        if taken.hardState != nil || !taken.entriesToAppend.isEmpty || taken.snapshotToInstall != nil {
+            taken.ticket = nextTicket()
         }
         if handedToApply < commitIndex {
             let end = min(commitIndex, handedToApply + limits.committedPerOutput)
@@ -246,27 +312,43 @@ extension RaftCore {
     /// The latest term this server has seen.
     package var term: Term { hardState.term }
 
+    /// The configuration in force here, committed or not.
+    package var configuration: Configuration { configurations.current }
+
+    /// Whether this server may have lost what it acknowledged, and so neither campaigns nor denies (rule P34).
+    package var isQuarantined: Bool { quarantine != nil }
+
+    /// Ticks of this core's clock.
+    package var clock: UInt64 { now }
+
     /// After how many ticks, at least 1, `checkTimeouts` should be called again. Any other input may make it sooner.
     package var ticksUntilTimeout: UInt64 {
-        let next = role == .leader ? heartbeatAt : min(campaignAt, forwardedReads.firstDeadline ?? .max)
+        let next =
+            role == .leader
+            ? heartbeatAt : min(max(campaignAt, promiseUntil), forwardedReads.firstDeadline ?? .max)
         return next > now ? next - now : 1
     }
 
     /// The last entry's index.
     package var lastIndex: LogIndex { log.lastIndex }
 
+    /// The position in front of the log in memory: what is there and before is in a snapshot.
+    package var logStart: LogPosition { log.start }
+
     /// The term of the entry at `index`; nil when the log does not hold it.
     package func term(at index: LogIndex) -> Term? { log.term(at: index) }
 
-    /// How replication to each other voter stands, in ascending order of id. Empty unless this server leads.
+    /// How replication to each other member stands, in ascending order of id. Empty unless this server leads.
     package var peerStatus: [PeerStatus] {
         peers.map { peer in
             PeerStatus(
                 id: peer.id,
                 match: peer.match,
                 next: peer.next,
-                isReplicating: peer.state == .replicate,
+                isReplicating: peer.isReplicating,
+                snapshotOffset: peer.transfer?.offset,
                 inflightMessages: peer.inflight.count,
+                inflightBytes: peer.inflight.bytes,
                 silentTicks: Int(now - peer.heardAt)
             )
         }
@@ -288,9 +370,19 @@ extension RaftCore {
 
     /// Sends to all other voters.
     mutating func broadcast(_ kind: RaftMessage.Kind, afterPersist: Bool) {
-        for voter in voters where voter != id {
+        for voter in configuration.members where voter != id && configuration.isVoter(voter) {
             if afterPersist { sendAfterPersist(kind, to: voter) } else { send(kind, to: voter) }
         }
+    }
+
+    /// Puts an entry of this leader's term at the end of its log.
+    @discardableResult
+    mutating func appendOwn(_ kind: Entry.Kind, _ payload: [UInt8] = []) -> LogIndex {
+        let index = log.lastIndex.next
+        uncommittedBytes += payload.count
+        log.append(Entry(term: term, index: index, kind: kind, payload: payload))
+        replicationDue = true
+        return index
     }
 
     /// Where a peer's progress is.

@@ -47,16 +47,30 @@ package struct RaftMessage: Hashable, Sendable {
         case preVoteRequest(last: LogPosition)
         /// `campaignTerm` is the term of the request, so that an answer to an earlier campaign is not counted.
         case preVoteResponse(granted: Bool, campaignTerm: Term)
-        /// RequestVote (Raft §5.2).
-        case voteRequest(last: LogPosition)
+        /// RequestVote (Raft §5.2). A leader that hands over asked for it if `isTransfer`: then it is no reason to refuse that
+        /// the leader is alive (dissertation §3.10).
+        case voteRequest(last: LogPosition, isTransfer: Bool)
         case voteResponse(granted: Bool)
         /// Entries, or a heartbeat when there are none (Raft §5.3).
         case appendEntries(AppendEntries)
-        /// The sender's durable log agrees with the leader's up to and including `match`. `readRound` is echoed.
-        case appendAccepted(match: LogIndex, readRound: ReadRound)
+        /// The sender's durable log agrees with the leader's up to and including `match`. `readRound` and `session` are echoed.
+        case appendAccepted(match: LogIndex, readRound: ReadRound, session: ReplicationSession)
         /// The sender's log has no entry with the previous position of the request, whose index is echoed. `hint` is the
         /// last position at which the two logs may agree (dissertation §10.2.2 and etcd's `findConflictByTerm`).
-        case appendRejected(previousIndex: LogIndex, hint: LogPosition, readRound: ReadRound)
+        case appendRejected(
+            previousIndex: LogIndex,
+            hint: LogPosition,
+            readRound: ReadRound,
+            session: ReplicationSession
+        )
+        /// The sender's disk lost its entries from here on, also acknowledged ones: they are to be sent again (rule P34).
+        case entriesLost(from: LogIndex, session: ReplicationSession)
+        /// A piece of a snapshot (Raft §7).
+        case installSnapshot(SnapshotChunk)
+        /// The sender stored the piece at `offset` of the snapshot at `last`, or refused it; the next piece is to start at `nextOffset`.
+        case snapshotStored(last: LogPosition, offset: UInt64, nextOffset: UInt64, session: ReplicationSession)
+        /// A leader that hands over: the receiver, whose log is complete, is to stand for election at once (dissertation §3.10).
+        case timeoutNow
         /// An AppendEntries came from a leader whose term has passed. Its only news is the term of this message (rule P17).
         ///
         /// Not a rejection that echoes the read round: the old leader may lead again in the term it is told of,
@@ -79,13 +93,22 @@ package struct AppendEntries: Hashable, Sendable {
     package var leaderCommit: LogIndex
     /// The youngest round of read confirmation; whoever answers this message confirms it and all before.
     package var readRound: ReadRound
+    /// The leader's replication session with the receiver; echoed (rule P12).
+    package var session: ReplicationSession
 
-    /// The entries right after `previous`, with the leader's commit index and read round.
-    package init(previous: LogPosition, entries: [Entry], leaderCommit: LogIndex, readRound: ReadRound) {
+    /// The entries right after `previous`, with the leader's commit index, read round and session.
+    package init(
+        previous: LogPosition,
+        entries: [Entry],
+        leaderCommit: LogIndex,
+        readRound: ReadRound,
+        session: ReplicationSession
+    ) {
         self.previous = previous
         self.entries = entries
         self.leaderCommit = leaderCommit
         self.readRound = readRound
+        self.session = session
     }
 
     /// The last index this message speaks about.

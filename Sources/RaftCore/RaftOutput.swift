@@ -8,6 +8,11 @@ package struct RaftOutput: Hashable, Sendable {
     /// Make durable before, or in one atomic write with, `entriesToAppend` (rule P9).
     package var hardState: HardState?
 
+    /// Make durable, before `entriesToAppend`: the pieces stored of this snapshot are now it. All entries on disk are void, those
+    /// behind the snapshot too. Restore the state machine from it before `committed` is applied (rule P29: an interrupted
+    /// installation leaves either the old snapshot and log or the new snapshot).
+    package var snapshotToInstall: SnapshotMetadata?
+
     /// Make durable. Consecutive; the first one's index says where the log on disk is cut: what lies there or
     /// behind is replaced.
     package var entriesToAppend: [Entry] = []
@@ -23,7 +28,14 @@ package struct RaftOutput: Hashable, Sendable {
     /// (rule P8): they promise something that a crash must not make untrue. Lose them in a crash.
     package var messagesAfterPersist: [RaftMessage] = []
 
-    /// Apply in order. Continues where the last output's `committed` ended. Need not wait for the local disk: a quorum has
+    /// Read each from the snapshot's file and send its message, at once and off the consensus actor. If the snapshot is gone,
+    /// report it by `RaftCore.snapshotUnreadable(_:)`.
+    package var chunksToSend: [SnapshotChunkRequest] = []
+
+    /// Store each in a temporary place, in order, and report by `RaftCore.chunkStored(_:)`.
+    package var chunksToStore: [ReceivedChunk] = []
+
+    /// Apply in order. Continues where the last output's `committed` ended, or behind `snapshotToInstall`. Need not wait for the local disk: a quorum has
     /// these entries, and a restart applies from the snapshot again.
     package var committed: [Entry] = []
 
@@ -44,11 +56,15 @@ package struct ReadyRead: Hashable, Sendable {
     package var id: ReadID
     /// At least the commit index of the moment the read arrived.
     package var index: LogIndex
+    /// A read under a lease is good only until this tick of the core's clock: look at the clock *after* the state has been read, and
+    /// ask again if it is later (rule P24). Nil: confirmed by a quorum, good for ever.
+    package var validUntil: UInt64?
 
     /// Read `id` may be answered when `index` is applied.
-    package init(id: ReadID, index: LogIndex) {
+    package init(id: ReadID, index: LogIndex, validUntil: UInt64? = nil) {
         self.id = id
         self.index = index
+        self.validUntil = validUntil
     }
 }
 
@@ -63,6 +79,8 @@ package struct PersistTicket: Hashable, Sendable {
     let term: Term
     /// The last entry of the log when the output was taken.
     let last: LogPosition
+    /// Counts this core's tickets.
+    let number: UInt64
 }
 
 /// What a server is at the moment.
@@ -83,6 +101,14 @@ package enum RaftEvent: Hashable, Sendable {
     case roleChanged(RaftRole, term: Term)
     /// This server now takes `leader` for the leader of `term`; nil: knows none.
     case leaderChanged(NodeID?, term: Term)
+    /// Another configuration is in force on this server: that of the entry at `index`, which may still be cut off again.
+    case configurationChanged(Configuration, index: LogIndex)
+    /// A transfer of leadership came to nothing: this server goes on leading.
+    case transferAborted(to: NodeID)
+    /// This leader's disk has not finished a write for so long that it hands over (rule P36).
+    case diskStalled
+    /// Everything that this server may have lost is back (rule P34).
+    case quarantineOver
 }
 
 /// What became of a proposal.
@@ -91,4 +117,52 @@ package enum ProposeOutcome: Hashable, Sendable {
     case appended(index: LogIndex, term: Term)
     /// Definitely not done. `leader` is whom to ask instead, if known.
     case notLeader(leader: NodeID?)
+    /// Definitely not done, and not because of who leads.
+    case refused(ProposeRefusal)
+}
+
+/// Why a leader takes no command at the moment. Trying again later is safe.
+package enum ProposeRefusal: Error, Hashable, Sendable {
+    /// Its uncommitted entries have reached their bound of bytes: a quorum is slower than the clients.
+    case tooMuchUncommitted
+    /// It is handing over to this server.
+    case transferring(to: NodeID)
+}
+
+/// What became of a change of membership.
+package enum ChangeOutcome: Hashable, Sendable {
+    /// In the leader's log at this position, and in force there. Where the change takes two entries, the second follows by itself.
+    case appended(index: LogIndex, term: Term)
+    /// Definitely not done. `leader` is whom to ask instead, if known.
+    case notLeader(leader: NodeID?)
+    /// Definitely not done, and not because of who leads.
+    case refused(ChangeRefusal)
+}
+
+/// Why a leader makes no such change of membership.
+package enum ChangeRefusal: Error, Hashable, Sendable {
+    /// It has not yet committed an entry of its own term (rule P2).
+    case termNotCommitted
+    /// The change before this one is not yet committed (rule P2).
+    case changeInProgress
+    /// It is handing over to this server.
+    case transferring(to: NodeID)
+    /// The learner is too far behind: as a voter it would hold up commits until it has caught up.
+    case notCaughtUp(NodeID)
+    /// The steps make no sense.
+    case invalid(ConfigurationError)
+}
+
+/// What became of a request to hand leadership over.
+package enum TransferOutcome: Hashable, Sendable {
+    /// Under way: from now on nothing is proposed until the target leads or an election timeout has passed.
+    case started
+    /// This server does not lead.
+    case notLeader(leader: NodeID?)
+    /// The target is no voter, or is this server itself.
+    case notVoter
+    /// The target has not been heard within an election timeout.
+    case unreachable
+    /// Another transfer is under way.
+    case transferring(to: NodeID)
 }

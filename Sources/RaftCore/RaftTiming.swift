@@ -17,6 +17,13 @@ package struct RaftTiming: Hashable, Sendable {
     package var retryTicks: Range<Int>
     /// How many campaigns in a row are quick.
     package var quickCampaigns: Int
+    /// How far two servers' clocks may drift apart, in percent of the time that passes, if leaders are to answer reads under a lease.
+    /// Nil, the default: no leases, each read is confirmed by a quorum.
+    ///
+    /// With leases a stale read is possible if clocks drift further (rule P24). All servers must be run with the same value: a
+    /// server that grants leases does not elect another leader within the minimal election timeout of the last word of the old
+    /// one, whether or not its connection has closed, nor within that time of its own start.
+    package var leaseDriftPercent: Int?
 
     /// Defaults for servers on one machine or in one place, with a tick of 20 ms.
     package init(
@@ -24,7 +31,8 @@ package struct RaftTiming: Hashable, Sendable {
         electionTicks: Range<Int> = 15..<30,
         disconnectGraceTicks: Range<Int> = 1..<6,
         retryTicks: Range<Int> = 5..<15,
-        quickCampaigns: Int = 3
+        quickCampaigns: Int = 3,
+        leaseDriftPercent: Int? = nil
     ) {
         precondition(heartbeatTicks >= 1, "a heartbeat takes at least one tick")
         precondition(electionTicks.lowerBound > heartbeatTicks, "an election timeout must outlast a heartbeat")
@@ -36,6 +44,8 @@ package struct RaftTiming: Hashable, Sendable {
         self.disconnectGraceTicks = disconnectGraceTicks
         self.retryTicks = retryTicks
         self.quickCampaigns = quickCampaigns
+        self.leaseDriftPercent = leaseDriftPercent
+        precondition((0..<100).contains(leaseDriftPercent ?? 0), "a clock drifts by 0 to 99 percent")
     }
 }
 
@@ -53,6 +63,15 @@ package struct RaftLimits: Hashable, Sendable {
     package var committedPerOutput: Int
     /// Reads that wait for a confirmation on one server; one more fails at once.
     package var pendingReads: Int
+    /// Payload bytes of a leader's uncommitted entries; beyond it a command is refused. One always fits, however large.
+    package var uncommittedBytes: Int
+    /// Bytes in one piece of a snapshot. One piece is under way to a peer at a time.
+    package var snapshotChunkBytes: Int
+    /// A learner that lacks more entries than this is not made a voter.
+    package var promotionLagEntries: Int
+    /// Entries kept behind a snapshot that is being sent, so that its receiver can go on from there; beyond it the receiver will need
+    /// another snapshot.
+    package var entriesKeptForSnapshots: Int
 
     /// Defaults that keep a peer's share of memory below some 10 MB.
     package init(
@@ -61,7 +80,11 @@ package struct RaftLimits: Hashable, Sendable {
         inflightMessages: Int = 64,
         inflightBytes: Int = 8 << 20,
         committedPerOutput: Int = 65_536,
-        pendingReads: Int = 65_536
+        pendingReads: Int = 65_536,
+        uncommittedBytes: Int = 64 << 20,
+        snapshotChunkBytes: Int = 256 << 10,
+        promotionLagEntries: Int = 1024,
+        entriesKeptForSnapshots: Int = 1 << 20
     ) {
         self.entriesPerMessage = entriesPerMessage
         self.bytesPerMessage = bytesPerMessage
@@ -69,23 +92,14 @@ package struct RaftLimits: Hashable, Sendable {
         self.inflightBytes = inflightBytes
         self.committedPerOutput = committedPerOutput
         self.pendingReads = pendingReads
+        self.uncommittedBytes = uncommittedBytes
+        self.snapshotChunkBytes = snapshotChunkBytes
+        self.promotionLagEntries = promotionLagEntries
+        self.entriesKeptForSnapshots = entriesKeptForSnapshots
         let bounds = [
             entriesPerMessage, bytesPerMessage, inflightMessages, inflightBytes, committedPerOutput, pendingReads,
+            uncommittedBytes, snapshotChunkBytes, promotionLagEntries, entriesKeptForSnapshots,
         ]
         precondition(bounds.allSatisfy { $0 >= 1 }, "a bound below 1 would stop the server")
-    }
-}
-
-/// What a server finds on its disk when it starts.
-package struct RestoredState: Hashable, Sendable {
-    /// The durable term and vote.
-    package var hardState: HardState
-    /// The durable log: consecutive, the first entry at index 1.
-    package var entries: [Entry]
-
-    /// The state of a server that never ran, or what was read back.
-    package init(hardState: HardState = HardState(), entries: [Entry] = []) {
-        self.hardState = hardState
-        self.entries = entries
     }
 }

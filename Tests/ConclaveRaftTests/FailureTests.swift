@@ -42,7 +42,7 @@ struct FailureTests {
         cluster.network.setFilter { message, from, to in
             guard case .raft(let raft) = message else { return true }
             switch raft.kind {
-            case .appendAccepted(let match, _) where from == PeerID(broken.rawValue):
+            case .appendAccepted(let match, _, _) where from == PeerID(broken.rawValue):
                 acknowledged.withLock { $0 = max($0, match) }
             case .appendEntries(let append) where to == PeerID(broken.rawValue):
                 if let first = append.entries.first { unwritten.withLock { $0 = min($0, first.index) } }

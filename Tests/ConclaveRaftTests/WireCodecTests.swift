@@ -10,7 +10,15 @@ struct WireCodecTests {
         Entry(term: Term(3), index: LogIndex(8), kind: .noop),
         Entry(term: Term(4), index: LogIndex(9), kind: .command, payload: [1, 2, 3]),
         Entry(term: Term(4), index: LogIndex(10), kind: .command, payload: [UInt8](repeating: 7, count: 300)),
+        Entry(term: Term(4), index: LogIndex(11), kind: .configuration, payload: configuration.encoded()),
     ]
+
+    private static let configuration = Configuration(
+        voters: [NodeID(1), NodeID(2)],
+        outgoing: [NodeID(1), NodeID(3)],
+        learners: [NodeID(4)],
+        learnersNext: [NodeID(3)]
+    )
 
     /// One message of each kind, of some kinds several.
     static let samples: [WireMessage] = {
@@ -19,19 +27,43 @@ struct WireCodecTests {
             previous: position,
             entries: entries,
             leaderCommit: LogIndex(6),
-            readRound: ReadRound(.max)
+            readRound: ReadRound(.max),
+            session: ReplicationSession(.max)
         )
-        let heartbeat = AppendEntries(previous: .start, entries: [], leaderCommit: .zero, readRound: .zero)
+        let heartbeat = AppendEntries(
+            previous: .start,
+            entries: [],
+            leaderCommit: .zero,
+            readRound: .zero,
+            session: .zero
+        )
+        let chunk = SnapshotChunk(
+            snapshot: SnapshotMetadata(last: position, configuration: configuration),
+            offset: 300,
+            bytes: [UInt8](repeating: 9, count: 300),
+            isLast: true,
+            session: ReplicationSession(2)
+        )
         let kinds: [RaftMessage.Kind] = [
             .preVoteRequest(last: position),
             .preVoteResponse(granted: true, campaignTerm: Term(4)),
             .preVoteResponse(granted: false, campaignTerm: Term(4)),
-            .voteRequest(last: position),
+            .voteRequest(last: position, isTransfer: false),
+            .voteRequest(last: position, isTransfer: true),
             .voteResponse(granted: true),
             .appendEntries(append),
             .appendEntries(heartbeat),
-            .appendAccepted(match: LogIndex(10), readRound: ReadRound(5)),
-            .appendRejected(previousIndex: LogIndex(7), hint: position, readRound: ReadRound(5)),
+            .appendAccepted(match: LogIndex(10), readRound: ReadRound(5), session: ReplicationSession(2)),
+            .appendRejected(
+                previousIndex: LogIndex(7),
+                hint: position,
+                readRound: ReadRound(5),
+                session: ReplicationSession(2)
+            ),
+            .entriesLost(from: LogIndex(7), session: ReplicationSession(2)),
+            .installSnapshot(chunk),
+            .snapshotStored(last: position, offset: 300, nextOffset: 600, session: ReplicationSession(2)),
+            .timeoutNow,
             .termPassed,
             .readIndexRequest(ReadTicket(.max)),
             .readIndexResponse(ReadTicket(1), index: nil),
@@ -74,7 +106,7 @@ struct WireCodecTests {
     func largeNumbers() throws {
         func vote(_ index: UInt64, _ term: UInt64, in current: UInt64) -> [UInt8] {
             let last = LogPosition(index: LogIndex(index), term: Term(term))
-            let kind = RaftMessage.Kind.voteRequest(last: last)
+            let kind = RaftMessage.Kind.voteRequest(last: last, isTransfer: false)
             return WireCodec.encode(
                 .raft(RaftMessage(from: NodeID(1), to: NodeID(2), term: Term(current), kind: kind))
             )
@@ -96,13 +128,14 @@ struct WireCodecTests {
                 previous: LogPosition(index: LogIndex(previous), term: Term(1)),
                 entries: Self.entries,
                 leaderCommit: .zero,
-                readRound: .zero
+                readRound: .zero,
+                session: .zero
             )
             return WireCodec.encode(
                 .raft(RaftMessage(from: NodeID(1), to: NodeID(2), term: Term(9), kind: .appendEntries(append)))
             )
         }
-        let last = UInt64(Int64.max) - 4
+        let last = UInt64(Int64.max) - 5
         guard case .raft(let message) = try decode(frame(previous: last)),
             case .appendEntries(let append) = message.kind
         else { return #expect(Bool(false), "another message came back") }
@@ -112,7 +145,13 @@ struct WireCodecTests {
 
     @Test("more entries announced than there can be are refused before memory is taken for them")
     func announcedEntries() {
-        let heartbeat = AppendEntries(previous: .start, entries: [], leaderCommit: .zero, readRound: .zero)
+        let heartbeat = AppendEntries(
+            previous: .start,
+            entries: [],
+            leaderCommit: .zero,
+            readRound: .zero,
+            session: .zero
+        )
         var frame = WireCodec.encode(
             .raft(RaftMessage(from: NodeID(1), to: NodeID(2), term: Term(9), kind: .appendEntries(heartbeat)))
         )

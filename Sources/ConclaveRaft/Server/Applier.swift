@@ -56,7 +56,7 @@ struct Applier<Machine: StateMachine>: Behavior {
     private mutating func apply(_ entry: Entry, _ completion: Completion?) throws {
         precondition(entry.index == applied.next, "entry \(entry.index) was to be applied after \(applied)")
         switch entry.kind {
-        case .noop: break
+        case .noop, .configuration: break
         case .command: try applyCommand(entry, completion)
         }
         applied = entry.index

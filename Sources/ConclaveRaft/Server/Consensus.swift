@@ -95,6 +95,8 @@ struct Consensus: Behavior {
         status: StatusBoard,
         onEvent: @escaping @Sendable (RaftEvent) -> Void
     ) {
+        // The applier would have to look at the clock again after it has read the state.
+        precondition(options.timing.leaseDriftPercent == nil, "reads under a lease are not supported here")
         self.core = core
         self.options = options
         self.process = process
@@ -204,7 +206,8 @@ struct Consensus: Behavior {
         case .notLeader(let leader?) where leader != core.id:
             proposals.setTerm(sequence, core.term)
             outbox.forward(ForwardedProposal(term: core.term, payload: payload), to: leader)
-        case .notLeader: proposals.setTerm(sequence, nil)
+        case .notLeader, .refused(.transferring): proposals.setTerm(sequence, nil)
+        case .refused(.tooMuchUncommitted): proposals.complete(sequence)?.fail(.overloaded)
         }
     }
 
@@ -270,6 +273,8 @@ struct Consensus: Behavior {
             applier.send(.read(waiting.completions, at: read.index, deadline: waiting.deadline))
         }
         for id in output.readsFailed { if let waiting = takeReads(id) { fail(waiting) } }
+        // Nobody here takes snapshots, so nobody sends any; a piece that comes all the same cannot be stored.
+        for chunk in output.chunksToStore { core.chunkRefused(chunk) }
         for event in output.events { announce(event) }
     }
 
@@ -314,8 +319,10 @@ struct Consensus: Behavior {
         if case .roleChanged(.leader, _) = event { leadership = (status.logTime, now) }
         publishStatus()
         onEvent(event)
-        if case .leaderChanged(.some, _) = event {
+        switch event {
+        case .leaderChanged(.some, _), .transferAborted:
             for sequence in proposals.waiting() { submit(sequence) }
+        case .leaderChanged(nil, _), .roleChanged, .configurationChanged, .diskStalled, .quarantineOver: break
         }
     }
 

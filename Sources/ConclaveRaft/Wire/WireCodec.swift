@@ -24,6 +24,8 @@ package enum WireError: Error, Hashable, Sendable {
     case unknownEntryKind(UInt8)
     /// Entries of an AppendEntries are not consecutive, or not in the order of their terms.
     case badEntries
+    /// A configuration that no server would make.
+    case badConfiguration
     /// An index or a term beyond any that a server can reach; taken at its word it would overflow.
     case numberOutOfRange(UInt64)
     /// A log entry of so many bytes cannot be written.
@@ -47,6 +49,10 @@ package enum WireCodec {
         static let readIndexRequest: UInt8 = 8
         static let readIndexResponse: UInt8 = 9
         static let termPassed: UInt8 = 10
+        static let entriesLost: UInt8 = 11
+        static let installSnapshot: UInt8 = 12
+        static let snapshotStored: UInt8 = 13
+        static let timeoutNow: UInt8 = 14
         static let proposal: UInt8 = 16
     }
 
@@ -69,24 +75,45 @@ package enum WireCodec {
                 $0.put(granted)
                 $0.put(campaignTerm.rawValue)
             }
-        case .voteRequest(let last): encoded(message, Kind.voteRequest) { $0.put(last) }
+        case .voteRequest(let last, let isTransfer):
+            encoded(message, Kind.voteRequest) {
+                $0.put(last)
+                $0.put(isTransfer)
+            }
         case .voteResponse(let granted): encoded(message, Kind.voteResponse) { $0.put(granted) }
         case .appendEntries(let append):
             encoded(message, Kind.appendEntries, reserving: append.entries.reduce(64) { $0 + $1.payload.count + 13 }) {
                 $0.put(append)
             }
-        case .appendAccepted(let match, let round):
+        case .appendAccepted(let match, let round, let session):
             encoded(message, Kind.appendAccepted) {
                 $0.put(match.rawValue)
                 $0.put(round.rawValue)
+                $0.put(session.rawValue)
             }
-        case .appendRejected(let previous, let hint, let round):
+        case .appendRejected(let previous, let hint, let round, let session):
             encoded(message, Kind.appendRejected) {
                 $0.put(previous.rawValue)
                 $0.put(hint)
                 $0.put(round.rawValue)
+                $0.put(session.rawValue)
             }
         case .termPassed: encoded(message, Kind.termPassed) { _ in }
+        case .entriesLost(let index, let session):
+            encoded(message, Kind.entriesLost) {
+                $0.put(index.rawValue)
+                $0.put(session.rawValue)
+            }
+        case .installSnapshot(let chunk):
+            encoded(message, Kind.installSnapshot, reserving: 256 + chunk.bytes.count) { $0.put(chunk) }
+        case .snapshotStored(let last, let offset, let nextOffset, let session):
+            encoded(message, Kind.snapshotStored) {
+                $0.put(last)
+                $0.put(offset)
+                $0.put(nextOffset)
+                $0.put(session.rawValue)
+            }
+        case .timeoutNow: encoded(message, Kind.timeoutNow) { _ in }
         case .readIndexRequest(let ticket): encoded(message, Kind.readIndexRequest) { $0.put(ticket.rawValue) }
         case .readIndexResponse(let ticket, let index):
             encoded(message, Kind.readIndexResponse) {
@@ -144,17 +171,33 @@ package enum WireCodec {
         case Kind.preVoteResponse:
             let granted = try reader.takeFlag()
             return .preVoteResponse(granted: granted, campaignTerm: try reader.takeTerm())
-        case Kind.voteRequest: return .voteRequest(last: try reader.takePosition())
+        case Kind.voteRequest:
+            let last = try reader.takePosition()
+            return .voteRequest(last: last, isTransfer: try reader.takeFlag())
         case Kind.voteResponse: return .voteResponse(granted: try reader.takeFlag())
         case Kind.appendEntries: return .appendEntries(try reader.takeAppendEntries())
         case Kind.appendAccepted:
             let match = try reader.takeIndex()
-            return .appendAccepted(match: match, readRound: ReadRound(try reader.take()))
+            let round = ReadRound(try reader.take())
+            return .appendAccepted(match: match, readRound: round, session: ReplicationSession(try reader.take()))
         case Kind.appendRejected:
             let previous = try reader.takeIndex()
             let hint = try reader.takePosition()
-            return .appendRejected(previousIndex: previous, hint: hint, readRound: ReadRound(try reader.take()))
+            let round = ReadRound(try reader.take())
+            let session = ReplicationSession(try reader.take())
+            return .appendRejected(previousIndex: previous, hint: hint, readRound: round, session: session)
         case Kind.termPassed: return .termPassed
+        case Kind.entriesLost:
+            let index = try reader.takeIndex()
+            return .entriesLost(from: index, session: ReplicationSession(try reader.take()))
+        case Kind.installSnapshot: return .installSnapshot(try reader.takeSnapshotChunk())
+        case Kind.snapshotStored:
+            let last = try reader.takePosition()
+            let offset: UInt64 = try reader.takeNumber()
+            let nextOffset: UInt64 = try reader.takeNumber()
+            let session = ReplicationSession(try reader.take())
+            return .snapshotStored(last: last, offset: offset, nextOffset: nextOffset, session: session)
+        case Kind.timeoutNow: return .timeoutNow
         case Kind.readIndexRequest: return .readIndexRequest(ReadTicket(try reader.take()))
         case Kind.readIndexResponse:
             let ticket = ReadTicket(try reader.take())

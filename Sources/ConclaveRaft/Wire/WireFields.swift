@@ -25,10 +25,20 @@ struct WireWriter {
         put(position.term.rawValue)
     }
 
+    mutating func put(_ chunk: SnapshotChunk) {
+        put(chunk.snapshot.last)
+        put(chunk.snapshot.configuration.encoded())
+        put(chunk.session.rawValue)
+        put(chunk.offset)
+        put(chunk.isLast)
+        put(chunk.bytes)
+    }
+
     mutating func put(_ append: AppendEntries) {
         put(append.previous)
         put(append.leaderCommit.rawValue)
         put(append.readRound.rawValue)
+        put(append.session.rawValue)
         put(UInt32(append.entries.count))
         for entry in append.entries {
             put(entry.term.rawValue)
@@ -60,7 +70,7 @@ struct WireReader {
     }
 
     /// Terms and indexes are counted up from zero one by one: what is beyond 63 bits is not a number of ours.
-    private mutating func takeNumber() throws(WireError) -> UInt64 {
+    mutating func takeNumber() throws(WireError) -> UInt64 {
         let number: UInt64 = try take()
         guard number < UInt64(Int64.max) else { throw .numberOutOfRange(number) }
         return number
@@ -84,10 +94,26 @@ struct WireReader {
         return LogPosition(index: index, term: try takeTerm())
     }
 
+    mutating func takeSnapshotChunk() throws(WireError) -> SnapshotChunk {
+        let last = try takePosition()
+        guard let configuration = Configuration(decoding: try takePayload()) else { throw .badConfiguration }
+        let session = ReplicationSession(try take())
+        let offset = try takeNumber()
+        let isLast = try takeFlag()
+        return SnapshotChunk(
+            snapshot: SnapshotMetadata(last: last, configuration: configuration),
+            offset: offset,
+            bytes: try takePayload(),
+            isLast: isLast,
+            session: session
+        )
+    }
+
     mutating func takeAppendEntries() throws(WireError) -> AppendEntries {
         let previous = try takePosition()
         let leaderCommit = try takeIndex()
         let readRound = ReadRound(try take())
+        let session = ReplicationSession(try take())
         let count: UInt32 = try take()
         // Each entry takes at least this much, so a larger count is a lie.
         guard Int(count) <= remaining / 13 else { throw .truncated }
@@ -103,8 +129,16 @@ struct WireReader {
             guard let kind = Entry.Kind(rawValue: code) else { throw .unknownEntryKind(code) }
             guard term >= last.term else { throw .badEntries }
             last = LogPosition(index: last.index.next, term: term)
-            entries.append(Entry(term: term, index: last.index, kind: kind, payload: try takePayload()))
+            let payload = try takePayload()
+            if kind == .configuration, Configuration(decoding: payload) == nil { throw .badConfiguration }
+            entries.append(Entry(term: term, index: last.index, kind: kind, payload: payload))
         }
-        return AppendEntries(previous: previous, entries: entries, leaderCommit: leaderCommit, readRound: readRound)
+        return AppendEntries(
+            previous: previous,
+            entries: entries,
+            leaderCommit: leaderCommit,
+            readRound: readRound,
+            session: session
+        )
     }
 }

@@ -40,7 +40,9 @@ import Testing
     }
 
     private func accepted(by peer: NodeID, _ index: LogIndex, _ core: RaftCore) -> RaftMessage {
-        RaftMessage(from: peer, to: core.id, term: core.term, kind: .appendAccepted(match: index, readRound: .zero))
+        let session = core.place(of: peer).map { core.peers[$0].session } ?? .zero
+        let kind = RaftMessage.Kind.appendAccepted(match: index, readRound: .zero, session: session)
+        return RaftMessage(from: peer, to: core.id, term: core.term, kind: kind)
     }
 
     /// Takes what is due and makes it durable at once.

@@ -32,20 +32,29 @@ import Testing
         let noop = Entry(term: Term(1), index: LogIndex(1), kind: .noop)
         #expect(output.entriesToAppend == [noop])
         for peer in [n2, n3] {
-            let first = AppendEntries(previous: .start, entries: [noop], leaderCommit: .zero, readRound: .zero)
+            let first = AppendEntries(
+                previous: .start,
+                entries: [noop],
+                leaderCommit: .zero,
+                readRound: .zero,
+                session: .zero
+            )
             #expect(output.early(to: peer) == [.appendEntries(first)])
         }
         #expect(output.events.contains(.roleChanged(.leader, term: Term(1))))
         #expect(output.events.contains(.leaderChanged(n1, term: Term(1))))
     }
 
-    @Test("messages of strangers, to others and from oneself are ignored")
+    @Test(
+        "messages to others and from oneself are ignored; a stranger may lead, since one's own log may be the old one"
+    )
     func strangers() {
         var core = RaftCore.lone()
-        core.step(RaftMessage(from: NodeID(9), to: n1, term: Term(5), kind: append(after: .start)))
         core.step(RaftMessage(from: n2, to: n3, term: Term(5), kind: append(after: .start)))
         core.step(RaftMessage(from: n1, to: n1, term: Term(5), kind: append(after: .start)))
         #expect(core.term == .zero && !core.hasOutput)
+        core.step(RaftMessage(from: NodeID(9), to: n1, term: Term(5), kind: append(after: .start)))
+        #expect(core.term == Term(5) && core.leader == NodeID(9))
     }
 
     @Test("a repeated answer is one vote", arguments: [4, 5])
@@ -69,7 +78,7 @@ import Testing
             (position(9, 1), false), (position(2, 2), false), (position(3, 2), true), (position(1, 3), true),
         ] {
             var core = RaftCore.lone(term: 3, log: [1, 2, 2])
-            core.hear(.voteRequest(last: last), from: n2, term: 4)
+            core.hear(vote(last), from: n2, term: 4)
             let output = core.takeOutput()
             #expect(output.late(to: n2) == (granted ? [.voteResponse(granted: true)] : []))
             #expect(output.early(to: n2) == (granted ? [] : [.voteResponse(granted: false)]))
@@ -104,7 +113,7 @@ import Testing
         var core = RaftCore.lone()
         core.hear(append(after: .start), from: n2, term: 1)
         core.hear(.preVoteRequest(last: .start), from: n3)
-        core.hear(.voteRequest(last: .start), from: n3, term: 2)
+        core.hear(vote(.start), from: n3, term: 2)
         #expect(core.term == Term(1) && core.leader == n2)
         #expect(core.takeOutput().early(to: n3) == [.preVoteResponse(granted: false, campaignTerm: Term(1))])
 
@@ -113,11 +122,11 @@ import Testing
         #expect(core.takeOutput().early(to: n3) == [.preVoteResponse(granted: true, campaignTerm: Term(1))])
         // Heard again: believed again.
         core.hear(append(after: .start), from: n2)
-        core.hear(.voteRequest(last: .start), from: n3, term: 2)
+        core.hear(vote(.start), from: n3, term: 2)
         #expect(core.term == Term(1))
         // Silent for the minimal election timeout: no longer.
         for _ in 0..<15 { core.tick() }
-        core.hear(.voteRequest(last: .start), from: n3, term: 2)
+        core.hear(vote(.start), from: n3, term: 2)
         #expect(core.term == Term(2) && core.hardState.vote == n3)
     }
 
@@ -125,7 +134,7 @@ import Testing
     func staleSenders() {
         var core = RaftCore.lone(term: 5)
         core.hear(.preVoteRequest(last: position(9, 9)), from: n2, term: 4)
-        core.hear(.voteRequest(last: position(9, 9)), from: n2, term: 4)
+        core.hear(vote(position(9, 9)), from: n2, term: 4)
         core.hear(append(after: .start, round: 3), from: n2, term: 4)
         core.hear(.readIndexRequest(ReadTicket(8)), from: n2, term: 4)
         let output = core.takeOutput()

@@ -6,7 +6,7 @@ import Testing
     @Test("P8: a vote is written, and sent only after that")
     func voteWaits() {
         var core = RaftCore.lone()
-        core.hear(.voteRequest(last: .start), from: n2, term: 1)
+        core.hear(vote(.start), from: n2, term: 1)
         let output = core.takeOutput()
         #expect(output.hardState == HardState(term: Term(1), vote: n2))
         #expect(output.messages.isEmpty && output.late(to: n2) == [.voteResponse(granted: true)])
@@ -52,8 +52,8 @@ import Testing
         core.hear(.preVoteResponse(granted: true, campaignTerm: .zero), from: n2)
         let output = core.takeOutput()
         #expect(output.hardState == HardState(term: Term(1), vote: n1))
-        #expect(output.late(to: n2) == [.voteRequest(last: .start)])
-        #expect(output.late(to: n3) == [.voteRequest(last: .start)])
+        #expect(output.late(to: n2) == [vote(.start)])
+        #expect(output.late(to: n3) == [vote(.start)])
         core.hear(.voteResponse(granted: true), from: n2)
         #expect(core.role == .candidate)
         core.persisted(try #require(output.ticket))
@@ -98,7 +98,7 @@ import Testing
             let candidate = NodeID(2 + random.next() % 4)
             switch random.next() % 4 {
             case 0, 1:
-                core.hear(.voteRequest(last: .start), from: candidate, term: UInt64(step / 20))
+                core.hear(vote(.start), from: candidate, term: UInt64(step / 20))
                 unsynced.append(core.takeOutput())
             case 2 where !unsynced.isEmpty:
                 let output = unsynced.removeFirst()

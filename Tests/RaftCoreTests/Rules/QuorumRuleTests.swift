@@ -44,7 +44,7 @@ import Testing
         for voters in 1...7 {
             for granted in 0...voters {
                 for refused in 0...(voters - granted) {
-                    var tally = VoteTally(voters: (1...voters).map { NodeID(UInt64($0)) })
+                    var tally = VoteTally(Configuration(voters: (1...voters).map { NodeID(UInt64($0)) }))
                     for voter in 0..<granted { tally.record(NodeID(UInt64(voter + 1)), granted: true) }
                     for voter in 0..<refused { tally.record(NodeID(UInt64(granted + voter + 1)), granted: false) }
                     #expect((tally.verdict == .won) == (granted * 2 > voters))

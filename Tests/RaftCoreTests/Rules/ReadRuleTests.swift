@@ -48,7 +48,7 @@ import Testing
         _ = core.takeOutput()
         for peer in [n2, n3] {
             core.hear(accepted(1, round: 1), from: peer)
-            core.hear(.appendRejected(previousIndex: LogIndex(1), hint: .start, readRound: ReadRound(1)), from: peer)
+            core.hear(rejected(1, hint: .start, round: 1), from: peer)
         }
         #expect(core.takeOutput().readsReady.isEmpty)
         core.hear(accepted(1, round: 2), from: n2)

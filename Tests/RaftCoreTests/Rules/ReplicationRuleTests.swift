@@ -89,7 +89,7 @@ import Testing
                 if random.next() % 3 == 0 {
                     let hint = position(index == 0 ? 0 : random.next() % index, 1)
                     core.hear(
-                        .appendRejected(previousIndex: LogIndex(index), hint: hint, readRound: .zero),
+                        rejected(index, hint: hint),
                         from: n2
                     )
                 } else {
@@ -108,13 +108,13 @@ import Testing
         var core = RaftCore.lone(term: 1, log: [1, 1, 1])
         core.win()
         core.hear(accepted(4), from: n2)
-        let reject = RaftMessage.Kind.appendRejected(previousIndex: LogIndex(3), hint: position(1, 1), readRound: .zero)
+        let reject = rejected(3, hint: position(1, 1))
         core.hear(reject, from: n2)
         #expect(core.peerStatus[0].isReplicating && core.peerStatus[0].next == LogIndex(5))
         _ = core.propose([1])
         _ = core.takeOutput()
         #expect(core.peerStatus[0].next == LogIndex(6))
-        core.hear(.appendRejected(previousIndex: LogIndex(5), hint: position(4, 2), readRound: .zero), from: n2)
+        core.hear(rejected(5, hint: position(4, 2)), from: n2)
         #expect(!core.peerStatus[0].isReplicating && core.peerStatus[0].next == LogIndex(5))
         #expect(core.takeOutput().early(to: n2).count == 1)
     }

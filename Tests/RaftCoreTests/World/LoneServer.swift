@@ -29,15 +29,54 @@ func append(
         Entry(term: Term(term), index: previous.index + (place + 1), kind: .command, payload: [UInt8(term)])
     }
     return .appendEntries(
-        AppendEntries(previous: previous, entries: added, leaderCommit: LogIndex(commit), readRound: ReadRound(round))
+        AppendEntries(
+            previous: previous,
+            entries: added,
+            leaderCommit: LogIndex(commit),
+            readRound: ReadRound(round),
+            session: .zero
+        )
     )
 }
 
 /// "I have all up to `match`."
 func accepted(_ match: UInt64, round: UInt64 = 0) -> RaftMessage.Kind {
-    .appendAccepted(match: LogIndex(match), readRound: ReadRound(round))
+    .appendAccepted(match: LogIndex(match), readRound: ReadRound(round), session: .zero)
 }
 
+/// "I have nothing at `previous`, but maybe at `hint`."
+func rejected(_ previous: UInt64, hint: LogPosition, round: UInt64 = 0) -> RaftMessage.Kind {
+    .appendRejected(previousIndex: LogIndex(previous), hint: hint, readRound: ReadRound(round), session: .zero)
+}
+
+/// "Vote for me."
+func vote(_ last: LogPosition, isTransfer: Bool = false) -> RaftMessage.Kind {
+    .voteRequest(last: last, isTransfer: isTransfer)
+}
+
+extension RaftMessage.Kind {
+    /// The same, but said in `session`. Scripts leave sessions out where they are not about them.
+    func said(in session: ReplicationSession) -> RaftMessage.Kind {
+        switch self {
+        case .appendEntries(var append):
+            append.session = session
+            return .appendEntries(append)
+        case .appendAccepted(let match, let round, _):
+            return .appendAccepted(match: match, readRound: round, session: session)
+        case .appendRejected(let previous, let hint, let round, _):
+            return .appendRejected(previousIndex: previous, hint: hint, readRound: round, session: session)
+        case .entriesLost(let index, _):
+            return .entriesLost(from: index, session: session)
+        case .installSnapshot(var chunk):
+            chunk.session = session
+            return .installSnapshot(chunk)
+        case .snapshotStored(let last, let offset, let nextOffset, _):
+            return .snapshotStored(last: last, offset: offset, nextOffset: nextOffset, session: session)
+        default:
+            return self
+        }
+    }
+}
 extension RaftCore {
     /// Server 1 of `voters`, restarted with a log of these terms.
     static func lone(
@@ -57,9 +96,18 @@ extension RaftCore {
         )
     }
 
-    /// Hears a message from a peer, of this core's own term unless said otherwise.
-    mutating func hear(_ kind: RaftMessage.Kind, from peer: NodeID, term: UInt64? = nil) {
-        step(RaftMessage(from: peer, to: id, term: term.map { Term($0) } ?? self.term, kind: kind))
+    /// All voters.
+    var voters: [NodeID] { configuration.voters }
+
+    /// Hears a message from a peer, of this core's own term and in its present session unless said otherwise.
+    mutating func hear(
+        _ kind: RaftMessage.Kind,
+        from peer: NodeID,
+        term: UInt64? = nil,
+        session: ReplicationSession? = nil
+    ) {
+        let session = session ?? place(of: peer).map { peers[$0].session } ?? .zero
+        step(RaftMessage(from: peer, to: id, term: term.map { Term($0) } ?? self.term, kind: kind.said(in: session)))
     }
 
     /// Takes the output and reports its writes as durable.
@@ -83,7 +131,11 @@ extension RaftCore {
 
 extension RaftOutput {
     /// What is said to `peer` at once.
-    func early(to peer: NodeID) -> [RaftMessage.Kind] { messages.filter { $0.to == peer }.map(\.kind) }
+    func early(to peer: NodeID) -> [RaftMessage.Kind] {
+        messages.filter { $0.to == peer }.map { $0.kind.said(in: .zero) }
+    }
     /// What is said to `peer` when all is durable.
-    func late(to peer: NodeID) -> [RaftMessage.Kind] { messagesAfterPersist.filter { $0.to == peer }.map(\.kind) }
+    func late(to peer: NodeID) -> [RaftMessage.Kind] {
+        messagesAfterPersist.filter { $0.to == peer }.map { $0.kind.said(in: .zero) }
+    }
 }

@@ -26,11 +26,15 @@ enum PlantedBug: String, CaseIterable, Sendable {
         let flattering = LogPosition(index: LogIndex(1 << 40), term: Term(1 << 40))
         switch (self, message.kind) {
         case (.votesForAnyLog, .voteRequest):
-            heard.kind = .voteRequest(last: flattering)
+            heard.kind = .voteRequest(last: flattering, isTransfer: false)
         case (.votesForAnyLog, .preVoteRequest):
             heard.kind = .preVoteRequest(last: flattering)
-        case (.confirmsAnyRound, .appendAccepted(let match, _)):
-            heard.kind = .appendAccepted(match: match, readRound: receiver.leaderReads.startedRound)
+        case (.confirmsAnyRound, .appendAccepted(let match, _, let session)):
+            heard.kind = .appendAccepted(
+                match: match,
+                readRound: receiver.leaderReads.startedRound,
+                session: session
+            )
         default:
             break
         }

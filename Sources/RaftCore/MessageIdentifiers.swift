@@ -1,4 +1,4 @@
-// Three numbers around a read, kept apart by type: mixing them up is how etcd answered stale reads (rule P22).
+// Numbers in messages, kept apart by type: mixing them up is how etcd answered stale reads (rule P22).
 
 /// The caller's name for a read. It stays inside one server: it is handed back and never compared with anything a peer sent.
 package struct ReadID: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
@@ -33,4 +33,18 @@ package struct ReadTicket: RawRepresentable, Hashable, Sendable, CustomStringCon
     /// The ticket after this one.
     package var next: ReadTicket { ReadTicket(rawValue &+ 1) }
     package var description: String { "ticket \(rawValue)" }
+}
+
+/// A leader's replication to one peer, from when it became leader, the peer a member, or the peer lost entries. A leader counts
+/// its sessions in each term, so that answers in an earlier one are known for what they are (rule P12).
+package struct ReplicationSession: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    package let rawValue: UInt64
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+    /// The session with number `value`.
+    package init(_ value: UInt64) { self.init(rawValue: value) }
+    /// Before a leader's first one.
+    package static let zero = ReplicationSession(0)
+    /// The session after this one.
+    package var next: ReplicationSession { ReplicationSession(rawValue + 1) }
+    package var description: String { "session \(rawValue)" }
 }
