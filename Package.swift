@@ -25,6 +25,7 @@ let package = Package(
         .target(name: "Conclave", dependencies: ["ConclavePlatform"]),
         .target(name: "ConclaveNet", dependencies: ["Conclave", "ConclavePlatform"]),
         .target(name: "RaftCore"),
+        .target(name: "RaftScenario", dependencies: ["RaftCore"]),
         .target(name: "RaftLog", dependencies: ["ConclavePlatform", "RaftCore"]),
         .target(name: "ConclaveRaft", dependencies: ["Conclave", "ConclaveNet", "RaftCore", "RaftLog"]),
         .target(name: "ConclaveSimulation"),
@@ -48,7 +49,11 @@ let package = Package(
 
         .testTarget(name: "ConclaveTests", dependencies: ["Conclave"]),
         .testTarget(name: "ConclaveNetTests", dependencies: ["Conclave", "ConclaveNet"]),
-        .testTarget(name: "RaftCoreTests", dependencies: ["RaftCore"]),
+        .testTarget(
+            name: "RaftCoreTests",
+            dependencies: ["RaftCore", "RaftScenario"],
+            exclude: ["Scenarios"]
+        ),
         .testTarget(name: "RaftLogTests", dependencies: ["RaftLog"]),
         .testTarget(name: "ConclaveRaftTests", dependencies: ["ConclaveRaft"]),
         .testTarget(name: "ConclaveSimulationTests", dependencies: ["ConclaveSimulation"]),

@@ -31,6 +31,15 @@ struct ConfigurationHistory: Sendable {
         return record.configuration
     }
 
+    /// Whether `id` votes in the last configuration known to be committed, or in any one after it.
+    func mayBeVoter(_ id: NodeID, committed: LogIndex) -> Bool {
+        for record in records.reversed() {
+            if record.configuration.isVoter(id) { return true }
+            if record.index <= committed { return false }
+        }
+        return false
+    }
+
     /// Notes the configuration of an appended entry.
     mutating func append(_ configuration: Configuration, at index: LogIndex) {
         assert(index > currentIndex)

@@ -71,8 +71,13 @@ extension RaftCore {
         becomeFollower(term: term, leader: nil)
     }
 
-    /// Whether this server may stand for election: it has a vote, and can be trusted to know and to keep what it promises.
-    var mayCampaign: Bool { !electorate.own.isEmpty && !isQuarantined && !isDiskStalled }
+    /// Whether this server may stand for election: it can be trusted to know and to keep what it promises, and it has a vote; or
+    /// had one before a change that may not be committed. The others may need it then: theirs may be the shorter logs, by
+    /// which they need its vote, while by its own log it has none (dissertation §4.2.2).
+    var mayCampaign: Bool {
+        !isQuarantined && !isDiskStalled && configurations.mayBeVoter(id, committed: commitIndex)
+            && !configuration.voters.isEmpty
+    }
 
     /// Asks all voters whether they would elect this server. Its term does not change, so nobody is disturbed (rule P16).
     mutating func startPreVote() {

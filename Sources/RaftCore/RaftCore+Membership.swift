@@ -73,7 +73,9 @@ extension RaftCore {
         output.events.append(.configurationChanged(configuration, index: configurations.currentIndex))
         followConfiguration()
         switch role {
-        case .leader: leaderReads.leaseSince = nil
+        case .leader:
+            leaderReads.leaseSince = nil
+            finishRoundIfConfirmed()
         case .follower: break
         case .candidate, .preCandidate: preconditionFailure("\(id) campaigns in \(term) and its log changes")
         }

@@ -99,7 +99,7 @@ extension RaftCore {
         leaderReads.confirmingRound = leaderReads.startedRound
         leaderReads.index = commitIndex
         swap(&leaderReads.confirming, &leaderReads.waiting)
-        if electorate.isQuorum(peers, where: { _ in false }) { finishRound() }
+        finishRoundIfConfirmed()
         requestMessageToAll()
     }
 
@@ -142,7 +142,12 @@ extension RaftCore {
         guard round > peers[place].confirmedRound else { return }
         peers[place].confirmedRound = round
         if timing.leaseDriftPercent != nil { extendLease() }
-        guard !leaderReads.confirming.isEmpty, !peers[place].votes.isEmpty else { return }
+        finishRoundIfConfirmed()
+    }
+
+    /// A peer confirmed, or fewer have to.
+    mutating func finishRoundIfConfirmed() {
+        guard !leaderReads.confirming.isEmpty else { return }
         let wanted = leaderReads.confirmingRound
         if electorate.isQuorum(peers, where: { $0.confirmedRound >= wanted }) { finishRound() }
     }

@@ -15,7 +15,8 @@ extension RaftCore {
         )
     }
 
-    /// A snapshot is durable: the log up to it may be forgotten, but for the last `kept` entries before it, with
+    /// A snapshot is durable, and with it the writes of all outputs up to the one that handed over its last entry for applying, as
+    /// in any one ordered log: the log up to it may be forgotten, but for the last `kept` entries before it, with
     /// which followers that are only a little behind catch up more cheaply.
     ///
     /// Returns the last index that is forgotten here: what the disk may forget, too.

@@ -45,9 +45,9 @@ package struct SnapshotChunk: Hashable, Sendable {
 
 /// An order to read a piece of a snapshot and send it.
 package struct SnapshotChunkRequest: Hashable, Sendable {
-    /// Whose term it is ordered in, and by whom.
-    let from: NodeID
-    let term: Term
+    /// Who ordered it, as the leader of `term`.
+    package let from: NodeID
+    package let term: Term
     let session: ReplicationSession
     /// Who gets it.
     package let to: NodeID

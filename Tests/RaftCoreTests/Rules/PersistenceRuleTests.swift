@@ -1,3 +1,4 @@
+import RaftScenario
 import Testing
 
 @testable import RaftCore
@@ -120,7 +121,7 @@ import Testing
     /// n1 and n2 have committed an entry that n3 has not yet written; n1 dies. n3 stands for election, crashes before its
     /// disk is done, and stands again in the same term, with the shorter log and late answers to the first attempt.
     private func standTwice(_ bug: PlantedBug?) throws {
-        var world = World(servers: 3, bug: bug)
+        var world = World(servers: 3, meddling: bug?.meddling ?? Meddling())
         try world.elect(n1)
         try world.propose(n1, [1])
         try world.sync(n1)

@@ -1,3 +1,4 @@
+import RaftScenario
 import Testing
 
 @testable import RaftCore

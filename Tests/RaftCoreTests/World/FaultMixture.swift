@@ -29,6 +29,16 @@ struct FaultMixture {
     var straggler: Int
     /// How many earlier messages may come once more: few recent ones, or many of all ages.
     var memory: Int
+    /// A change of membership is asked for.
+    var change: Int
+    /// A server takes a snapshot and forgets its log.
+    var snapshot: Int
+    /// A transfer of leadership is asked for.
+    var transfer: Int
+    /// A disk loses entries that were durable.
+    var damage: Int
+    /// A disk stalls, or goes on.
+    var stall: Int
     /// Of 100 steps: the share of ticks.
     var ticks: Int
     /// Percent of ticks on which all clocks tick together: that makes rivals.
@@ -36,7 +46,7 @@ struct FaultMixture {
     /// Percent of inputs that wait for another one before the output is taken.
     var batching: Int
 
-    /// A third of the histories have a bit of everything; the others make much of one kind of trouble, since what
+    /// A quarter of the histories have a bit of everything; the others make much of one kind of trouble, since what
     /// needs three rare events in a row hardly ever happens by mixture alone.
     init(drawnBy draw: (UInt64) -> Int) {
         drop = draw(2) * draw(20)
@@ -52,12 +62,18 @@ struct FaultMixture {
         clock = draw(4)
         straggler = draw(2) * draw(60)
         memory = 100
+        change = draw(2) * draw(40)
+        snapshot = draw(2) * draw(60)
+        transfer = draw(2) * draw(20)
+        damage = draw(2) * draw(8)
+        stall = draw(2) * draw(6)
         ticks = 8 + draw(25)
         lockstep = draw(2) * draw(100)
         batching = draw(40)
-        switch draw(3) {
+        switch draw(4) {
         case 0: makeRivals()
         case 1: makeDeafLeaders()
+        case 2: makeChanges()
         default: break
         }
     }
@@ -74,6 +90,19 @@ struct FaultMixture {
         reboot = 15
         partition = 1
         repair = 80
+    }
+
+    /// The membership changes all the time, under leaders that come and go.
+    private mutating func makeChanges() {
+        change = 80
+        snapshot = 30
+        transfer = 15
+        crash = 8
+        reboot = 10
+        damage = 6
+        partition = 12
+        repair = 40
+        drop = 3
     }
 
     /// Leaders deposed without knowing, that hear old acknowledgements and have readers.

@@ -139,3 +139,13 @@ extension RaftOutput {
         messagesAfterPersist.filter { $0.to == peer }.map { $0.kind.said(in: .zero) }
     }
 }
+
+extension RestoredState {
+    /// Makes an output's writes durable.
+    mutating func write(_ output: RaftOutput) {
+        if let hardState = output.hardState { self.hardState = hardState }
+        guard let first = output.entriesToAppend.first else { return }
+        entries.removeLast(entries.count - Int(first.index.rawValue - 1))
+        entries += output.entriesToAppend
+    }
+}

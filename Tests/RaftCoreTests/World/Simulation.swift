@@ -1,16 +1,24 @@
 // One seeded history: faults first, then peace.
 
+import RaftScenario
+
 @testable import RaftCore
 
 /// Draws events from a seed and lets a world live through them.
 struct Simulation {
     /// How many ticks of peace are enough for a leader, a commit everywhere, and an answer to every read. Stuck campaigns,
-    /// a leader at a higher term, backtracking: ten election timeouts of at most 12 ticks, for rivals that have little chance to part.
-    static let ticksToRecover = 120
+    /// a leader at a higher term, backtracking, a snapshot: election timeouts of at most 12 ticks, for rivals that have little
+    /// chance to part.
+    static let ticksToRecover = 250
+    /// Servers beyond the first voters, that may be added.
+    static let spares = 2
 
     private(set) var world: World
     private var random: SplitMix64
     private let rates: FaultMixture
+    /// Fewer voters are never left over.
+    private let fewestVoters: Int
+    private let isBugPlanted: Bool
     private var clockRates: [Int]
     /// Some of the messages delivered so far.
     private var delivered: [RaftMessage] = []
@@ -25,7 +33,11 @@ struct Simulation {
             bytesPerMessage: 1 + upTo(40),
             inflightMessages: 1 + upTo(4),
             inflightBytes: 1 + upTo(200),
-            committedPerOutput: 1 + upTo(10)
+            committedPerOutput: 1 + upTo(10),
+            uncommittedBytes: 20 + upTo(400),
+            snapshotChunkBytes: 1 + upTo(20),
+            promotionLagEntries: 5,
+            entriesKeptForSnapshots: 1 + upTo(40)
         )
         // Short timeouts, for more elections; sometimes with little chance in them, for more rivals.
         let timing = RaftTiming(
@@ -35,8 +47,18 @@ struct Simulation {
             retryTicks: 2..<4 + upTo(4)
         )
         random = draws
-        world = World(servers: servers, seed: seed, timing: timing, limits: limits, bug: bug)
-        clockRates = Array(repeating: 8, count: servers)
+        isBugPlanted = bug != nil
+        // A lone survivor of two whose disk is damaged could not be told from one that lies.
+        fewestVoters = min(servers, 3)
+        world = World(
+            servers: servers + Self.spares,
+            configuration: Configuration(voters: (1...servers).map { NodeID(UInt64($0)) }),
+            seed: seed,
+            timing: timing,
+            limits: limits,
+            meddling: bug?.meddling ?? Meddling()
+        )
+        clockRates = Array(repeating: 8, count: servers + Self.spares)
     }
 
     /// The faulty part; throws what the checker found.
@@ -48,25 +70,32 @@ struct Simulation {
     mutating func runPeace() throws(Violation) -> Int? {
         world.holdsOutput = false
         world.healNetwork()
-        for id in world.ids where world[id].core == nil { world.start(id) }
+        for id in world.ids {
+            world[id].isDiskStalled = false
+            if world[id].core == nil { world.start(id) }
+        }
         var proposed: LogIndex?
         var askedTerm: Term?
         for tick in 0..<Self.ticksToRecover {
             try world.pass(ticks: 1)
-            if let proposed, isEverywhere(proposed), world.checker.waitingReads == 0 { return tick }
+            if let proposed, isWell(proposed) { return tick }
             // A leader left over from the faults may fall before it commits: then the next one is asked.
             guard let leader = world.leader, world.core(leader).term != askedTerm else { continue }
-            askedTerm = world.core(leader).term
-            for id in world.ids { try world.read(id) }
-            if case .appended(let index, _) = try world.propose(leader) { proposed = index }
+            guard case .appended(let index, let term) = try world.propose(leader) else { continue }
+            (proposed, askedTerm) = (index, term)
+            for id in members(of: leader) { try world.read(id) }
             try world.settle()
         }
         return nil
     }
 
-    private func isEverywhere(_ index: LogIndex) -> Bool {
-        world.servers.allSatisfy { ($0.applied.last?.index ?? .zero) >= index }
+    /// Every member has applied the entry, no change is half done, no read waits.
+    private func isWell(_ index: LogIndex) -> Bool {
+        guard let leader = world.leader, !world.core(leader).configuration.isJoint else { return false }
+        return members(of: leader).allSatisfy { world[$0].machine.index >= index } && world.checker.waitingReads == 0
     }
+
+    private func members(of leader: NodeID) -> [NodeID] { world.core(leader).configuration.members }
 
     // MARK: - Events
 
@@ -81,10 +110,18 @@ struct Simulation {
         if below(1000) < rates.repair { repair() }
         if below(1000) < rates.reboot { try reboot(anyone()) }
         if below(1000) < rates.partition { try cutLinks() }
+        if below(1000) < rates.change { try changeMembership() }
+        if below(1000) < rates.snapshot { try world.takeSnapshot(anyone(), keeping: below(4)) }
+        if below(1000) < rates.transfer, let leader = someLeader() { try world.transfer(leader, to: anyone()) }
+        if below(1000) < rates.damage { try damageDisk() }
+        if below(1000) < rates.stall {
+            let id = anyone()
+            world[id].isDiskStalled.toggle()
+        }
         if below(1000) < rates.straggler, !delivered.isEmpty { try world.deliver(delivered[below(delivered.count)]) }
         if below(1000) < rates.clock { clockRates[below(clockRates.count)] = happens(percent: 60) ? 8 : below(8) }
         // A planted bug is to meet the checker before it meets a precondition of the core.
-        world.holdsOutput = world.bug == nil && happens(percent: rates.batching)
+        world.holdsOutput = !isBugPlanted && happens(percent: rates.batching)
         let id = anyone()
         switch below(100) {
         case ..<rates.ticks: try tick(happens(percent: rates.lockstep) ? world.ids : [id])
@@ -110,7 +147,7 @@ struct Simulation {
         let sentBefore = world.network.count
         try world.sync(id, outputs: happens(percent: 50) ? .max : 1 + below(2))
         // The moment at which a forgotten vote matters.
-        let votes = world.network[sentBefore...].contains { $0.kind == .voteResponse(granted: true) }
+        let votes = world.network.dropFirst(sentBefore).contains { $0.kind == .voteResponse(granted: true) }
         if votes && happens(percent: rates.rebootAfterVote) { try reboot(id) }
     }
 
@@ -138,10 +175,45 @@ struct Simulation {
         }
     }
 
+    /// Some leader is asked for a change that makes sense there, of one server or of two.
+    private mutating func changeMembership() throws(Violation) {
+        guard let leader = someLeader() else { return }
+        let configuration = world.core(leader).configuration
+        var voters = configuration.voters.count
+        var steps: [ConfigurationStep] = []
+        for _ in 0...below(3) {
+            let id = anyone()
+            guard !steps.contains(where: { $0.id == id }) else { continue }
+            if configuration.learners.contains(id) {
+                steps.append(happens(percent: 80) ? .promote(id) : .remove(id))
+            } else if !configuration.voters.contains(id) {
+                steps.append(.addLearner(id))
+            } else if voters > fewestVoters {
+                steps.append(happens(percent: 40) ? .demote(id) : .remove(id))
+                voters -= 1
+            }
+        }
+        guard !steps.isEmpty else { return }
+        try world.change(leader, steps)
+    }
+
+    /// A crash, and some of the last entries cannot be read any more. One disk at a time.
+    private mutating func damageDisk() throws(Violation) {
+        let isDamaged = world.servers.contains { $0.disk.lost != nil || $0.core?.isQuarantined == true }
+        let id = anyone()
+        guard !isDamaged, fewestVoters == 3, world[id].core != nil, let last = world[id].disk.entries.last else {
+            return
+        }
+        try world.crash(id)
+        world.damage(id, from: LogIndex(last.index.rawValue - min(UInt64(below(4)), last.index.rawValue - 1)))
+        world.start(id)
+    }
+
     /// One dead server restarts; then, as likely as not, all links and clocks are well again.
     private mutating func repair() {
         if let down = world.ids.first(where: { world[$0].core == nil }) { world.start(down) }
         guard happens(percent: 50) else { return }
+        for id in world.ids { world[id].isDiskStalled = false }
         world.healNetwork()
         clockRates = clockRates.map { _ in 8 }
     }
