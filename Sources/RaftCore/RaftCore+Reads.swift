@@ -139,7 +139,7 @@ extension RaftCore {
 
     /// A peer acknowledged this leader in a message that echoes `round`.
     mutating func confirm(_ round: ReadRound, byPeerAt place: Int) {
-        guard round > peers[place].confirmedRound else { return }
+        guard round > peers[place].confirmedRound, round <= leaderReads.startedRound else { return }
         peers[place].confirmedRound = round
         if timing.leaseDriftPercent != nil { extendLease() }
         finishRoundIfConfirmed()

@@ -120,6 +120,7 @@ final class TestCluster: Sendable {
                 switch event {
                 case .leaderChanged(let leader, _): facts.leaders[id] = leader
                 case .roleChanged(let role, _): facts.roles[id] = role
+                case .configurationChanged, .transferAborted, .diskStalled, .quarantineOver: break
                 }
             }
         }
