@@ -1,4 +1,4 @@
-// Carries out the commands of a scenario. `help` in the README of the scenarios lists them.
+// Carries out the commands of a scenario. The README beside the scenarios lists them.
 
 import RaftCore
 

@@ -31,6 +31,9 @@ struct NodeReporter: Behavior {
         case .changed(.leaderChanged(let leader, let term)):
             self.leader = leader
             self.term = term
+        case .changed(.configurationChanged), .changed(.transferAborted), .changed(.diskStalled),
+            .changed(.quarantineOver):
+            break
         }
     }
 
