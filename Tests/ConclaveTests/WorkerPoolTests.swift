@@ -169,7 +169,7 @@ private func text(_ result: Result<Int, any Error>) -> String {
         for _ in 0..<3 { _ = try? await pool.submit(.crash) }
         _ = await pool.terminated()
         #expect(system.counts.restartLimitsExceeded == 1)
-        #expect(await askFailure { try await pool.submit(.answer(1)) }.hasPrefix("stopped"))
+        #expect(await askFailure { try await pool.submit(.answer(1)) } == "noProcess")
         await system.shutdown()
         #expect(system.liveTimerCount == 0)
     }
