@@ -19,6 +19,7 @@ public final class ActorSystem: @unchecked Sendable {
     @usableFromInline let timers: TimerService
     package let scheduler: any Scheduler
     let instrument: (any Instrument)?
+    let inquiries = Inquiries()
     private let rootLock = SpinLock()
     /// Nil once the root has ended: actors refer to their system, so that this reference is what keeps an idle system alive.
     private var liveRoot: ActorCell?
@@ -134,7 +135,8 @@ public final class ActorSystem: @unchecked Sendable {
     /// A number for jitter.
     func random() -> UInt64 { generator.withLock { $0.next() } }
 
-    private var root: ActorCell? { rootLock.withLock { liveRoot } }
+    /// The root of the tree; nil once it has ended.
+    var root: ActorCell? { rootLock.withLock { liveRoot } }
 
     @usableFromInline
     func rootForSpawn() throws(SpawnError) -> ActorCell {
@@ -171,6 +173,8 @@ public final class ActorSystem: @unchecked Sendable {
     package var liveCellCount: Int { cellCount.sum }
     /// Timers that have neither fired nor been cancelled; for tests.
     package var liveTimerCount: Int { timers.count }
+    /// Questions of snapshots that actors have not come to; for tests.
+    package var openInquiryCount: Int { inquiries.count }
 }
 
 extension ActorCell {

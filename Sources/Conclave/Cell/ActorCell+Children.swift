@@ -10,7 +10,7 @@ extension ActorCell {
         let made = ChildTable(relations.intensity)
         if header.pointee.phase != .starting && header.pointee.phase != .running { made.close() }
         relations.children = made
-        childTable = Unmanaged.passUnretained(made)
+        show(made)
         return made
     }
 

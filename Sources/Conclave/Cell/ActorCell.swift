@@ -42,8 +42,9 @@ final class ActorCell: @unchecked Sendable {
     var number = ChildNumber(0)
     /// Children, monitors and timers, once there are any.
     var relations: CellRelations?
-    /// The child table of `relations`, for children that come and go on other threads: its reference is not counted there.
-    var childTable: Unmanaged<ChildTable>?
+    /// The address of the child table of `relations`, for children that come and go on other threads, where its reference is not
+    /// counted, and for snapshots.
+    let childTableAddress = Atomic<UInt>(0)
     /// Why the current incarnation is to end, once that is known.
     var endReason: ExitReason?
     /// What was given for this actor and differs from the defaults.
@@ -308,6 +309,7 @@ final class ActorCell: @unchecked Sendable {
         case .restart(let notBefore, let isAnswered): restart(notBefore: notBefore, isAnswered: isAnswered)
         case .backoffOver(let entry): if relations?.restartTimer === entry { restartIncarnation() }
         case .mailboxOverflowed: failOverOverflow()
+        case .inspect(let inquiry): answer(inquiry, restartCount: restartCount)
         }
     }
 

@@ -42,6 +42,19 @@ final class ChildTable: @unchecked Sendable {
         }
     }
 
+    /// The children that were started first, at most `limit`.
+    func oldest(_ limit: Int) -> [ActorCell] {
+        lock.withLock {
+            var cells: [ActorCell] = []
+            var next = first
+            while cells.count < limit, let child = next?.takeUnretainedValue() {
+                cells.append(child)
+                next = child.nextSibling
+            }
+            return cells
+        }
+    }
+
     func insert(_ child: ActorCell) throws(SpawnError) {
         lock.lock()
         defer { lock.unlock() }

@@ -30,6 +30,8 @@ enum SystemMail {
     case restart(notBefore: UInt64, isAnswered: Bool)
     /// The backoff is over.
     case backoffOver(TimerEntry)
+    /// Somebody takes a snapshot.
+    case inspect(Inquiry)
     /// A message found the mailbox full, and this actor is to fail over it.
     case mailboxOverflowed
 }

@@ -8,11 +8,16 @@ package protocol Scheduler: TaskExecutor {
     func scheduleOnOwnThread(_ cell: RunnableCell)
     /// Runs a piece of a task soon, from whatever thread. Called after `shutdown` as well: a task is never lost.
     func schedule(_ job: RunnableJob)
+    /// The actors whose handlers its workers run at this moment: to be compared with, not to be reached into.
+    func runningCells() -> [RunnableCell]
     /// Returns once no thread of the scheduler is left. Called when no actor is left.
     func shutdown() async
 }
 
 extension Scheduler {
+    /// None that are known of.
+    package func runningCells() -> [RunnableCell] { [] }
+
     /// What Swift's tasks call.
     package func enqueue(_ job: consuming ExecutorJob) { schedule(RunnableJob(UnownedJob(job), on: self)) }
 }
