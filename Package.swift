@@ -28,7 +28,7 @@ let package = Package(
         .target(name: "RaftScenario", dependencies: ["RaftCore"]),
         .target(name: "RaftLog", dependencies: ["ConclavePlatform", "RaftCore"]),
         .target(name: "ConclaveRaft", dependencies: ["Conclave", "ConclaveNet", "RaftCore", "RaftLog"]),
-        .target(name: "ConclaveSimulation"),
+        .target(name: "ConclaveSimulation", dependencies: ["Conclave"]),
         .target(name: "KeyValue", dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft", "RaftCore"]),
         .executableTarget(
             name: "ConclaveCommand",
@@ -56,7 +56,7 @@ let package = Package(
         ),
         .testTarget(name: "RaftLogTests", dependencies: ["RaftLog"]),
         .testTarget(name: "ConclaveRaftTests", dependencies: ["ConclaveRaft"]),
-        .testTarget(name: "ConclaveSimulationTests", dependencies: ["ConclaveSimulation"]),
+        .testTarget(name: "ConclaveSimulationTests", dependencies: ["Conclave", "ConclaveSimulation"]),
         .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
         .testTarget(name: "CommandTests", dependencies: ["ConclaveCommand"]),
         .testTarget(name: "ActorBenchTests", dependencies: ["ActorBench"]),

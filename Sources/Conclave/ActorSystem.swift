@@ -138,6 +138,9 @@ public final class ActorSystem: @unchecked Sendable {
     /// The root of the tree; nil once it has ended.
     var root: ActorCell? { rootLock.withLock { liveRoot } }
 
+    /// Ends all actors without their `stopping` hooks: what a simulated machine does when it crashes.
+    package func kill() { root?.header.post(.kill) }
+
     @usableFromInline
     func rootForSpawn() throws(SpawnError) -> ActorCell {
         guard let root else { throw .parentStopping }

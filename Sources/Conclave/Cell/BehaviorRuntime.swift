@@ -73,7 +73,7 @@ extension Behavior {
         let context = Context<Message>(cell)
         var node = cell.pointee.head.unsafelyUnwrapped
         var received = 0
-        var nextClockCheck = BatchLimit.firstClockCheck
+        var nextClockCheck = thread.pointee.messagesToFirstCheck
         /// Messages, not signals, that an idle timer has not been told of.
         var messages = 0
         var batchStart: UInt64 = 0
@@ -155,7 +155,8 @@ extension Behavior {
                 nextClockCheck += BatchLimit.messagesToNextClockCheck(after: received)
                 let now = MonotonicClock.now
                 if batchStart == 0 { batchStart = now }
-                if received >= BatchLimit.messages || now &- batchStart > BatchLimit.nanoseconds {
+                let isLong = received >= BatchLimit.messages || now &- batchStart > BatchLimit.nanoseconds
+                if isLong || thread.pointee.yieldsAtCheck {
                     cell.noteActivity(&messages)
                     cell.pointee.owesBatchEnd = false
                     do { try behavior.pointee.batchEnded(context) } catch { cell.noteFailure(error) }

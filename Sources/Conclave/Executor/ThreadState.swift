@@ -31,6 +31,10 @@ struct ThreadState: ~Copyable {
     var isPublishing = false
     /// Where an agent's action that runs on this thread keeps what it sends to agents. Not retained: the agent's actor has it.
     @usableFromInline var heldSends: Unmanaged<HeldSends>?
+    /// How many messages an actor receives on this thread before it looks whether its batch has lasted long enough.
+    @usableFromInline var messagesToFirstCheck = BatchLimit.firstClockCheck
+    /// Its batch ends at the first such look: set while a simulation runs on this thread.
+    @usableFromInline var yieldsAtCheck = false
 
     init() {
         freeLists = .allocate(capacity: SizeClass.count)

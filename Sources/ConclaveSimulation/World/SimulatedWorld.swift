@@ -1,0 +1,296 @@
+// The loop of a simulation: everything that is ready, everything that is due, and one thread.
+
+internal import Conclave
+internal import Synchronization
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// Something that can run now.
+enum Runnable {
+    case actor(RunnableCell, machine: Int)
+    case job(RunnableJob, machine: Int)
+
+    var machine: Int {
+        switch self {
+        case .actor(_, let machine), .job(_, let machine): machine
+        }
+    }
+}
+
+/// All that is shared by the machines of one simulation.
+///
+/// One thread at a time runs it: whoever is in `Simulation.run` or a function like it. Between such calls the caller's own
+/// thread may send messages. Anything else from another thread is noted as interference, and the run fails.
+final class SimulatedWorld: @unchecked Sendable {
+    // SAFETY: everything below is touched under `lock`. It is never held while an actor, a job or an alarm runs.
+    private let lock = Mutex(())
+
+    private struct Alarm {
+        var deadline: UInt64
+        /// Of alarms for the same moment the one set first goes off first.
+        var order: Int
+        var handler: @Sendable () -> Void
+    }
+
+    private let configuration: Simulation.Configuration
+    private var random: SimulationRandom
+    private var priorities: PrioritySchedule?
+    private var ready: [Runnable] = []
+    /// What is ready on machines that are paused.
+    private var held: [Runnable] = []
+    private var alarms: [Int: Alarm] = [:]
+    private var paused: [Int: UInt64] = [:]
+    private var nextOrder = 0
+    private var clock: UInt64
+    private var stepCount = 0
+    private var stepsAtThisMoment = 0
+    private var names: [String] = []
+    private var trace: SimulationTrace
+    private var homeThread: pthread_t?
+    private var isInterferedWith = false
+    private var failure: SimulationError?
+
+    /// Where the clock starts: not zero, so that nothing can take zero for a time.
+    static let start: UInt64 = 1_000_000_000
+
+    init(_ configuration: Simulation.Configuration, _ random: SimulationRandom) {
+        self.configuration = configuration
+        self.random = random
+        clock = Self.start
+        trace = SimulationTrace(capacity: configuration.traceCapacity)
+        if case .priorities(let changePoints, let expectedSteps) = configuration.schedule {
+            priorities = PrioritySchedule(changePoints: changePoints, expectedSteps: expectedSteps, &self.random)
+        }
+    }
+
+    private func locked<Result>(_ body: () -> Result) -> Result { lock.withLock { _ in body() } }
+
+    // MARK: What the seams call
+
+    var now: UInt64 { locked { clock } }
+
+    func add(_ runnable: Runnable) {
+        locked {
+            noteThread()
+            if paused[runnable.machine] != nil { held.append(runnable) } else { ready.append(runnable) }
+        }
+    }
+
+    func setAlarm(of machine: Int, at deadline: UInt64?, _ handler: @escaping @Sendable () -> Void) {
+        locked {
+            noteThread()
+            nextOrder += 1
+            alarms[machine] = deadline.map { Alarm(deadline: $0, order: nextOrder, handler: handler) }
+        }
+    }
+
+    private func noteThread() {
+        if let homeThread, pthread_equal(homeThread, pthread_self()) == 0 { isInterferedWith = true }
+    }
+
+    // MARK: What the simulation calls
+
+    func addMachine(_ name: String) -> Int {
+        locked {
+            names.append(name)
+            return names.count - 1
+        }
+    }
+
+    func note(_ kind: SimulationTrace.Kind, machine: Int, _ detail: String) {
+        locked {
+            trace.sign(UInt64(machine))
+            trace.sign(detail)
+            record(kind, machine, detail)
+        }
+    }
+
+    func fail(_ error: SimulationError) { locked { if failure == nil { failure = error } } }
+
+    /// What is wrong with the run so far.
+    var currentFailure: SimulationError? { locked { isInterferedWith ? .outsideInterference : failure } }
+    var currentTrace: SimulationTrace { locked { trace } }
+    var steps: Int { locked { stepCount } }
+
+    /// Whether nothing will ever happen by itself.
+    var isQuiet: Bool { locked { ready.isEmpty && nextDue == nil } }
+
+    /// A number from the world's chance.
+    func draw() -> UInt64 { locked { random.next() } }
+
+    /// Runs `body` with the calling thread as the world's.
+    func onHomeThread<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let outer = locked {
+            let outer = homeThread
+            homeThread = pthread_self()
+            return outer
+        }
+        SimulatedThread.enter(messagesPerBatch: configuration.messagesPerBatch)
+        defer {
+            locked { homeThread = outer }
+            if outer == nil { SimulatedThread.leave() }
+        }
+        return try body()
+    }
+
+    /// One actor's batch, one job, or the next alarm. False: nothing is left to happen before `deadline`.
+    func step(until deadline: UInt64) -> Bool {
+        enum Next {
+            case run(Runnable)
+            case fire(@Sendable () -> Void)
+            case nothing
+        }
+        let next: Next = locked {
+            if !ready.isEmpty, !isOvertakenByTime() { return .run(takeReady()) }
+            guard let handler = nextAlarm(until: deadline) else { return ready.isEmpty ? .nothing : .run(takeReady()) }
+            return .fire(handler)
+        }
+        switch next {
+        case .run(let runnable): run(runnable)
+        case .fire(let handler): handler()
+        case .nothing: return false
+        }
+        return currentFailure == nil
+    }
+
+    /// Lets the clock reach `moment`. Nothing is due before.
+    func passTime(to moment: UInt64) { locked { if moment > clock { setClock(moment) } } }
+
+    /// Runs all that is ready on a machine that is going, and forgets its alarm; not part of the schedule.
+    func runOut(_ machine: Int) {
+        locked {
+            alarms[machine] = nil
+            resumeNow(machine)
+        }
+        while true {
+            let next: Runnable? = locked {
+                ready.firstIndex { $0.machine == machine }.map { ready.remove(at: $0) }
+            }
+            guard let next else { break }
+            switch next {
+            case .actor(let cell, _): if cell.runBatch() { add(next) }
+            case .job(let job, _): job.run()
+            }
+        }
+        locked { alarms[machine] = nil }
+    }
+
+    /// Nothing runs on the machine until `moment`.
+    func pause(_ machine: Int, until moment: UInt64) {
+        locked {
+            paused[machine] = moment
+            held += ready.filter { $0.machine == machine }
+            ready.removeAll { $0.machine == machine }
+        }
+    }
+
+    // MARK: Private detail, under the lock
+
+    /// Now and then an alarm goes off although there are actors that have not run yet, as on a busy machine.
+    private func isOvertakenByTime() -> Bool {
+        guard random.happens(perMille: configuration.earlyAlarmsPerMille) else { return false }
+        let latest = clock + configuration.earlyAlarmWindow.nanoseconds
+        return nextDue.map { $0.deadline <= latest } ?? false
+    }
+
+    private var nextDue: (machine: Int, deadline: UInt64, isPause: Bool)? {
+        var best: (machine: Int, deadline: UInt64, order: Int, isPause: Bool)?
+        // Machines in order: what a dictionary iterates in is not the same in every process.
+        for machine in names.indices {
+            if let end = paused[machine] {
+                if best.map({ end < $0.deadline }) ?? true { best = (machine, end, 0, true) }
+            } else if let alarm = alarms[machine] {
+                let isEarlier = best.map { (alarm.deadline, alarm.order) < ($0.deadline, $0.order) } ?? true
+                if isEarlier { best = (machine, alarm.deadline, alarm.order, false) }
+            }
+        }
+        return best.map { ($0.machine, $0.deadline, $0.isPause) }
+    }
+
+    private func nextAlarm(until deadline: UInt64) -> (@Sendable () -> Void)? {
+        while let due = nextDue, due.deadline <= deadline {
+            setClock(max(clock, due.deadline))
+            if due.isPause {
+                resumeNow(due.machine)
+                record(.resume, due.machine, "")
+                if ready.isEmpty { continue }
+                return {}
+            }
+            let handler = alarms[due.machine]?.handler
+            alarms[due.machine] = nil
+            countStep(UInt64(due.machine) &+ 1_000)
+            record(.timer, due.machine, "")
+            return handler
+        }
+        return nil
+    }
+
+    private func resumeNow(_ machine: Int) {
+        guard paused.removeValue(forKey: machine) != nil else { return }
+        ready += held.filter { $0.machine == machine }
+        held.removeAll { $0.machine == machine }
+    }
+
+    private func setClock(_ moment: UInt64) {
+        if moment > clock { stepsAtThisMoment = 0 }
+        clock = moment
+    }
+
+    private func takeReady() -> Runnable {
+        let index: Int
+        switch configuration.schedule {
+        case .random: index = ready.count == 1 ? 0 : Int.random(in: 0..<ready.count, using: &random)
+        case .inOrder: index = 0
+        case .priorities: index = priorities?.pick(ready.map(path), step: stepCount) ?? 0
+        }
+        countStep(UInt64(index) << 32 | UInt64(ready.count))
+        return ready.remove(at: index)
+    }
+
+    private func path(_ runnable: Runnable) -> String {
+        switch runnable {
+        case .actor(let cell, let machine): "\(names[machine])\(cell.path)"
+        case .job(_, let machine): "\(names[machine])"
+        }
+    }
+
+    private func countStep(_ what: UInt64) {
+        stepCount += 1
+        stepsAtThisMoment += 1
+        trace.sign(what)
+        trace.sign(clock)
+        if stepsAtThisMoment > configuration.stepsWithoutTime, failure == nil {
+            failure = .livelock(steps: stepsAtThisMoment)
+        }
+    }
+
+    private func run(_ runnable: Runnable) {
+        switch runnable {
+        case .actor(let cell, let machine):
+            // Before it runs: it may be gone afterwards.
+            let path = configuration.traceCapacity > 0 ? cell.path : ""
+            let yields = cell.runBatch()
+            locked { record(yields ? .runAndYield : .run, machine, path) }
+            if yields { add(runnable) }
+        case .job(let job, let machine):
+            locked { record(.job, machine, "") }
+            job.run()
+        }
+    }
+
+    private func record(_ kind: SimulationTrace.Kind, _ machine: Int, _ detail: String) {
+        trace.add(
+            SimulationTrace.Event(
+                step: stepCount,
+                nanoseconds: clock - Self.start,
+                machine: names[machine],
+                kind: kind,
+                detail: detail
+            )
+        )
+    }
+}
