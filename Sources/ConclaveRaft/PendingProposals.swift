@@ -79,6 +79,11 @@ struct PendingProposals<Completion> {
         return expired
     }
 
+    /// Takes out the commands that were proposed: nothing more will be heard of them.
+    mutating func abandonSubmitted() -> [Completion] {
+        sequences { $0.term != nil }.compactMap { complete($0) }
+    }
+
     private func sequences(where isWanted: (Proposal) -> Bool) -> [UInt64] {
         (head..<slots.count).compactMap { slot in
             slots[slot].map(isWanted) == true ? firstSequence + UInt64(slot) : nil

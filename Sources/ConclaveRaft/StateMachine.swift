@@ -23,6 +23,16 @@ package protocol StateMachine: Sendable {
     /// - Throws: only for bytes that this build cannot read: the server stops rather than diverge.
     static func decode(response: [UInt8]) throws -> Response
 
+    /// Writes the whole state, in pieces of any size.
+    ///
+    /// Runs on a copy of the machine and on another thread, while the machine itself goes on: copying it must be cheap.
+    func writeSnapshot(_ write: (UnsafeRawBufferPointer) throws -> Void) throws
+
+    /// Takes on the state that `writeSnapshot` wrote, in a machine that has applied nothing. `read` hands the bytes out in order, in
+    /// pieces that are cut anywhere; a piece is valid during the call only.
+    /// - Throws: for bytes that this build cannot read; the server does not start then.
+    mutating func restoreSnapshot(_ read: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws
+
     /// Answers from the state as it is after all commands applied so far.
     func answer(_ query: Query) -> Response
 }

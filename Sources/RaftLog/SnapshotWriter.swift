@@ -29,6 +29,11 @@ package struct SnapshotFiles: Sendable {
     }
 }
 
+extension WriteAheadLog {
+    /// The snapshot files beside this log.
+    package var snapshotFiles: SnapshotFiles { SnapshotFiles(disk: disk, cluster: identity.cluster) }
+}
+
 /// A snapshot that is whole and durable under a temporary name.
 package struct SealedSnapshot: Hashable, Sendable {
     package var info: SnapshotInfo

@@ -116,7 +116,19 @@ struct FailureTests {
     func applierEnds() async throws {
         let system = ActorSystem("applier", workers: 2)
         let status = StatusBoard(RaftStatus(id: NodeID(1), voters: [NodeID(1)]))
-        let applier = try system.spawn("applier") { Applier(CountingMachine(), status: status) }
+        let members = Configuration(voters: [NodeID(1)])
+        let files = SnapshotFiles(disk: MemoryDisk(location: "disk"), cluster: RaftLog.ClusterID(high: 1, low: 2))
+        let outbox = Outbox(transport: TestNetwork().transport(of: NodeID(1)))
+        let snapshots = try system.spawn { SnapshotKeeper(files, current: nil, outbox: outbox) }
+        let applier = try system.spawn("applier") {
+            Applier(
+                AppliedState(machine: CountingMachine(), configuration: members),
+                fresh: CountingMachine(),
+                files: files,
+                snapshots: snapshots,
+                status: status
+            )
+        }
         let good = ProposalHeader(id: ProposalID(process: 1, sequence: 1), purpose: .command).payload([1])
         let bad = ProposalHeader(id: ProposalID(process: 1, sequence: 2), purpose: .command).payload([])
         let entries = [good, bad, good].enumerated().map {

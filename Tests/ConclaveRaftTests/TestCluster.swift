@@ -23,6 +23,22 @@ struct CountingMachine: StateMachine {
         return number
     }
 
+    func writeSnapshot(_ write: (UnsafeRawBufferPointer) throws -> Void) throws {
+        for (number, count) in counts {
+            try withUnsafeBytes(of: UInt64(number).littleEndian) { try write($0) }
+            try withUnsafeBytes(of: UInt64(count).littleEndian) { try write($0) }
+        }
+    }
+
+    mutating func restoreSnapshot(_ read: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws {
+        var bytes: [UInt8] = []
+        try read { bytes += $0 }
+        for place in stride(from: 0, to: bytes.count, by: 16) {
+            let count = bytes[place + 8..<place + 16].reversed().reduce(0) { $0 << 8 | Int($1) }
+            counts[bytes[place]] = count
+        }
+    }
+
     func answer(_ query: UInt8) -> Int { counts[query, default: 0] }
 
     enum CountingError: Error { case emptyCommand, badResponse }
@@ -78,7 +94,7 @@ final class TestCluster: Sendable {
     let network = TestNetwork()
     let board = EventBoard()
     let ids: [NodeID]
-    let disks: [NodeID: MemoryDisk]
+    private let diskTable: Mutex<[NodeID: MemoryDisk]>
     private let options: ConsensusOptions
     private let nodes = Mutex<[NodeID: Node]>([:])
 
@@ -86,7 +102,7 @@ final class TestCluster: Sendable {
         throws
     {
         ids = (1...count).map { NodeID(UInt64($0)) }
-        disks = Dictionary(uniqueKeysWithValues: ids.map { ($0, MemoryDisk(location: "disk of \($0)")) })
+        diskTable = Mutex(Dictionary(uniqueKeysWithValues: ids.map { ($0, MemoryDisk(location: "disk of \($0)")) }))
         var options = ConsensusOptions()
         options.tick = .milliseconds(5)
         options.requestTimeout = requestTimeout
@@ -94,6 +110,11 @@ final class TestCluster: Sendable {
         self.options = options
         for id in ids { try start(id) }
     }
+
+    var disks: [NodeID: MemoryDisk] { diskTable.withLock { $0 } }
+
+    /// Gives a server that is not running an empty disk.
+    func wipe(_ id: NodeID) { diskTable.withLock { $0[id] = MemoryDisk(location: "disk of \(id)") } }
 
     func start(_ id: NodeID) throws {
         guard let disk = disks[id] else { preconditionFailure("no server \(id)") }

@@ -2,7 +2,7 @@
 
 import Conclave
 package import RaftCore
-import RaftLog
+package import RaftLog
 
 /// What the consensus actor is told.
 enum ConsensusMessage: Sendable {
@@ -16,6 +16,13 @@ enum ConsensusMessage: Sendable {
     case read(Completion)
     /// Writes are durable, up to the ticket if there is one.
     case persisted(PersistTicket?, writes: Int)
+    /// A snapshot of this server's state is durable.
+    case snapshotTaken(SnapshotMetadata)
+    /// A piece of a leader's snapshot is stored; with the last one comes the whole.
+    case chunkStored(ReceivedChunk, SealedSnapshot?)
+    case chunkRefused(ReceivedChunk)
+    /// A snapshot that a peer needs is gone.
+    case snapshotUnreadable(SnapshotChunkRequest)
     /// The connection to a peer closed.
     case linkDown(NodeID)
     /// A timeout may be over.
@@ -38,6 +45,10 @@ package struct ConsensusOptions: Sendable {
     package var pendingReads = 65_536
     /// Entries of a leader that are not committed; more are refused. Reached when a quorum answers but cannot write.
     package var uncommittedEntries = 262_144
+    /// When the state is written down, so that the log can be cut.
+    package var snapshotPolicy = SnapshotPolicy()
+    /// What is kept of the log behind a snapshot, in memory and on disk, for followers that are only a little behind.
+    package var logTail = LogTail()
 
     package init() {}
 }
@@ -53,7 +64,8 @@ struct Consensus: Behavior {
     private let process: UInt64
     private let outbox: Outbox
     private let applier: ActorRef<ApplierMessage>
-    private let writer: ActorRef<LogWrite>
+    private let writer: ActorRef<LogWriterMessage>
+    private let snapshots: ActorRef<SnapshotMessage>
     private let status: StatusBoard
     private let onEvent: @Sendable (RaftEvent) -> Void
 
@@ -78,6 +90,8 @@ struct Consensus: Behavior {
     private var lastRead: UInt64 = 0
     /// Writes handed to the log writer that are not durable yet.
     private var openWrites = 0
+    /// A leader's snapshot that has arrived as a whole and is not handed to the log yet.
+    private var received: SealedSnapshot?
 
     private struct WaitingReads {
         let id: ReadID
@@ -91,7 +105,8 @@ struct Consensus: Behavior {
         process: UInt64,
         outbox: Outbox,
         applier: ActorRef<ApplierMessage>,
-        writer: ActorRef<LogWrite>,
+        writer: ActorRef<LogWriterMessage>,
+        snapshots: ActorRef<SnapshotMessage>,
         status: StatusBoard,
         onEvent: @escaping @Sendable (RaftEvent) -> Void
     ) {
@@ -103,6 +118,7 @@ struct Consensus: Behavior {
         self.outbox = outbox
         self.applier = applier
         self.writer = writer
+        self.snapshots = snapshots
         self.status = status
         self.onEvent = onEvent
     }
@@ -122,6 +138,12 @@ struct Consensus: Behavior {
         case .persisted(let ticket, let writes):
             openWrites -= writes
             if let ticket { core.persisted(ticket) }
+        case .snapshotTaken(let snapshot): core.snapshotTaken(snapshot, keeping: options.logTail.entries)
+        case .chunkStored(let chunk, let sealed):
+            if let sealed { received = sealed }
+            core.chunkStored(chunk)
+        case .chunkRefused(let chunk): core.chunkRefused(chunk)
+        case .snapshotUnreadable(let request): core.snapshotUnreadable(request)
         case .linkDown(let peer): core.peerDisconnected(peer)
         case .timerFired: checkTimeouts()
         }
@@ -265,6 +287,7 @@ struct Consensus: Behavior {
 
     private mutating func carryOut(_ output: RaftOutput, _ myself: ActorRef<ConsensusMessage>) {
         for message in output.messages { outbox.send(message) }
+        if output.snapshotToInstall != nil { beginInstall() }
         write(output, myself)
         if !output.committed.isEmpty { apply(output.committed) }
         for read in output.readsReady {
@@ -273,13 +296,13 @@ struct Consensus: Behavior {
             applier.send(.read(waiting.completions, at: read.index, deadline: waiting.deadline))
         }
         for id in output.readsFailed { if let waiting = takeReads(id) { fail(waiting) } }
-        // Nobody here takes snapshots, so nobody sends any; a piece that comes all the same cannot be stored.
-        for chunk in output.chunksToStore { core.chunkRefused(chunk) }
+        for request in output.chunksToSend { snapshots.send(.send(request, consensus: myself)) }
+        for chunk in output.chunksToStore { snapshots.send(.store(chunk, consensus: myself)) }
         for event in output.events { announce(event) }
     }
 
     private mutating func write(_ output: RaftOutput, _ myself: ActorRef<ConsensusMessage>) {
-        if output.ticket == nil {
+        if output.ticket == nil, output.snapshotToInstall == nil {
             if output.messagesAfterPersist.isEmpty { return }
             if openWrites == 0 {
                 // All earlier outputs are durable already.
@@ -288,15 +311,22 @@ struct Consensus: Behavior {
             }
         }
         openWrites += 1
-        writer.send(
-            LogWrite(
-                hardState: output.hardState,
-                entries: output.entriesToAppend,
-                ticket: output.ticket,
-                messages: output.messagesAfterPersist,
-                consensus: myself
-            )
+        let write = LogWrite(
+            hardState: output.hardState,
+            snapshot: output.snapshotToInstall == nil ? nil : received.take(),
+            entries: output.entriesToAppend,
+            ticket: output.ticket,
+            messages: output.messagesAfterPersist,
+            consensus: myself
         )
+        writer.send(.write(write))
+    }
+
+    /// A leader's snapshot takes the place of log and state. Whether it holds commands that our clients wait for is not to be seen.
+    private mutating func beginInstall() {
+        precondition(received != nil, "a snapshot is installed that has not arrived")
+        applier.send(.awaitRestore)
+        for completion in proposals.abandonSubmitted() { completion.fail(.timeout) }
     }
 
     private mutating func apply(_ entries: [Entry]) {

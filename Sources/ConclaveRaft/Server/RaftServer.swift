@@ -29,7 +29,7 @@ package struct RaftServerConfiguration: Sendable {
 
 /// A running server of `Machine`.
 ///
-/// Its actors, started in this order: the applier, the log writer, consensus, the transport. If one of the first three fails, the
+/// Its actors, started in this order: snapshots, the applier, the log writer, consensus, the transport. If one but the last fails, the
 /// server ends as a whole and has to be started again from its disk: an applier without its state, or a core that
 /// forgot its vote, must not go on.
 package struct RaftServer<Machine: StateMachine>: Sendable {
@@ -42,7 +42,7 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
     /// - Parameters:
     ///   - log: opened, with what was recovered from it. The server owns it from now on.
     ///   - onFailure: called once when the server ended because one of its actors failed.
-    /// - Throws: what starting its actors throws.
+    /// - Throws: what starting its actors throws; `RestoreError` and `LogError` for what is on the disk.
     package init(
         _ configuration: RaftServerConfiguration,
         machine: Machine,
@@ -54,38 +54,69 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
     ) throws {
         let status = StatusBoard(RaftStatus(id: configuration.id, voters: configuration.voters))
         self.status = status
+        let files = log.snapshotFiles
+        let members = Configuration(voters: configuration.voters)
+        let state =
+            if let snapshot = recovered.snapshot {
+                try AppliedState(machine, snapshot: snapshot, from: files)
+            } else {
+                AppliedState(machine: machine, configuration: members)
+            }
+        let restored = RestoredState(
+            hardState: recovered.hardState,
+            snapshot: recovered.snapshot.map {
+                SnapshotMetadata(last: $0.position, configuration: state.configuration)
+            },
+            entries: recovered.entries
+        )
+        try restored.check()
         let core = Handover(
             RaftCore(
                 id: configuration.id,
-                voters: configuration.voters,
+                configuration: members,
                 timing: configuration.options.timing,
                 limits: configuration.options.limits,
-                restored: RestoredState(hardState: recovered.hardState, entries: recovered.entries),
+                restored: restored,
                 seed: configuration.seed
             )
         )
         let log = Handover(log)
+        let options = configuration.options
         let started = Handover<ActorRef<ConsensusMessage>>()
-        // The first three share the node's fate, and it allows no restart of the fourth: see the type's comment.
+        let blocking = SpawnOptions(runsOn: .ownThread)
+        // The first four share the node's fate, and it allows no restart of the fifth: see the type's comment.
         let node = try system.spawn("node", options: SpawnOptions(intensity: RestartIntensity(0, per: .seconds(1)))) {
             Supervisor { context in
                 let outbox = Outbox(transport: transport)
-                let applier = try context.spawn("applier") { Applier(machine, status: status) }
-                let writer = try context.spawn("log", options: SpawnOptions(runsOn: .ownThread)) {
-                    LogWriter(log.take(), outbox: outbox)
+                let keeper = try context.spawn("snapshots", options: blocking) {
+                    SnapshotKeeper(files, current: recovered.snapshot, outbox: outbox)
+                }
+                let applier = try context.spawn("applier") {
+                    Applier(state, fresh: machine, files: files, snapshots: keeper, status: status)
+                }
+                let snapshots = LogWriter.Snapshots(
+                    policy: options.snapshotPolicy,
+                    tail: options.logTail,
+                    keeper: keeper,
+                    applier: applier
+                )
+                let writer = try context.spawn("log", options: blocking) {
+                    LogWriter(log.take(), outbox: outbox, snapshots: snapshots, status: status)
                 }
                 let consensus = try context.spawn("consensus") {
                     Consensus(
                         core: core.take(),
-                        options: configuration.options,
+                        options: options,
                         process: configuration.process,
                         outbox: outbox,
                         applier: applier,
                         writer: writer,
+                        snapshots: keeper,
                         status: status,
                         onEvent: configuration.onEvent
                     )
                 }
+                context.link(keeper)
                 context.link(applier)
                 context.link(writer)
                 context.link(consensus)

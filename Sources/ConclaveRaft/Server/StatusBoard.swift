@@ -26,7 +26,7 @@ package final class StatusBoard: Sendable {
     /// The status as of the last tick or change of role; the applied index as of now.
     package var current: RaftStatus {
         var status = status.withLock { $0 }
-        status.appliedIndex = LogIndex(applied.load(ordering: .relaxed))
+        status.appliedIndex = appliedIndex
         return status
     }
 
@@ -39,6 +39,9 @@ package final class StatusBoard: Sendable {
             status.commitIndex = commitIndex
         }
     }
+
+    /// The last entry that the state machine has applied.
+    var appliedIndex: LogIndex { LogIndex(applied.load(ordering: .relaxed)) }
 
     func setApplied(_ index: LogIndex) { applied.store(index.rawValue, ordering: .relaxed) }
 

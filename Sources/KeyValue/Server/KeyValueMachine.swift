@@ -42,5 +42,16 @@ package struct KeyValueMachine: StateMachine {
         return replies
     }
 
+    package func writeSnapshot(_ write: (UnsafeRawBufferPointer) throws -> Void) throws {
+        try store.writeSnapshot(write)
+    }
+
+    package mutating func restoreSnapshot(_ read: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws {
+        var reader = StoreSnapshotReader()
+        try read { try reader.take($0) }
+        store = try reader.finish()
+        keyCount.value = store.count
+    }
+
     package func answer(_ query: [KeyValueRead]) -> [Reply] { query.map { store.answer($0) } }
 }

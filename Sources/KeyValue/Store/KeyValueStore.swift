@@ -28,7 +28,7 @@ package struct KeyValueStore: Sendable {
         case .add(let key, let amount):
             return add(key, amount)
         case .setAll(let pairs):
-            for pair in pairs { _ = set(pair.key, pair.value, KeyValueWrite.SetRule()) }
+            for pair in pairs { put(pair.key, pair.value) }
             return .ok
         case .append(let key, let suffix):
             return append(key, suffix)
@@ -90,6 +90,18 @@ package struct KeyValueStore: Sendable {
         }
         return sum
     }
+}
+
+// MARK: - Snapshots
+
+extension KeyValueStore {
+    /// Visits every pair, in an order that differs from process to process.
+    func forEachPair(_ body: (_ key: Bytes, _ value: Bytes) throws -> Void) rethrows {
+        for shard in shards { try shard.forEachInNoOrder { try body($0.key, $0.value) } }
+    }
+
+    /// Adds a pair or replaces its value.
+    mutating func put(_ key: Bytes, _ value: Bytes) { _ = set(key, value, KeyValueWrite.SetRule()) }
 }
 
 // MARK: - Writes

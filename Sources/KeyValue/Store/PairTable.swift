@@ -61,8 +61,8 @@ struct PairTable: Sendable {
     }
 
     /// Visits every pair. The order differs from process to process: only for what does not depend on it.
-    func forEachInNoOrder(_ body: (PairRecord) -> Void) {
-        for index in tags.indices where tags[index] != 0 { body(records[index]) }
+    func forEachInNoOrder(_ body: (PairRecord) throws -> Void) rethrows {
+        for index in tags.indices where tags[index] != 0 { try body(records[index]) }
     }
 
     private mutating func grow() {
