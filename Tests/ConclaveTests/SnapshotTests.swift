@@ -43,6 +43,7 @@ import Testing
         world.settle()
         first.act { context in
             context.monitor(parent) { _ in .note("") }
+            context.link(parent)
             context.after(.seconds(100), send: .note(""))
         }
         world.settle()
@@ -59,6 +60,8 @@ import Testing
         #expect(details.restartCount == 1)
         #expect(details.timerCount == 1)
         #expect(details.monitoring == ["/parent"])
+        #expect(details.links == ["/parent"])
+        #expect(snapshot["/parent"]?.details?.links == ["/parent/child"])
         #expect(snapshot["/parent"]?.details?.watcherCount == 1)
         #expect(snapshot["/parent"]?.children.map(\.label) == ["child", "Puppet"])
         await world.shutdown()
