@@ -40,15 +40,21 @@ public final class ActorSystem: @unchecked Sendable {
     ///   - restartIntensity: how often actors spawned here may be restarted; beyond that the system shuts down.
     ///   - watchdog: how long a handler may hold its worker without saying so by `Context.blocking`; after that another worker
     ///     takes its place and `SystemEvent.workerBlocked` tells who it was. A millisecond at least; nil for no watchdog.
+    ///   - trapIsolation: whether an actor that traps fails alone; see `TrapIsolation` for what that costs.
     ///   - instrument: is told of each actor and each message.
     public convenience init(
         _ name: String,
         workers: Int = ActorSystem.processorCount,
         restartIntensity: RestartIntensity = .default,
         watchdog: Duration? = .milliseconds(100),
+        trapIsolation: TrapIsolation = .off,
         instrument: (any Instrument)? = nil
     ) {
-        let scheduler = DispatchScheduler(workerCount: workers, patience: watchdog)
+        let scheduler = DispatchScheduler(
+            workerCount: workers,
+            patience: watchdog,
+            trapIsolation: trapIsolation
+        )
         self.init(
             name,
             scheduler: scheduler,
@@ -98,7 +104,7 @@ public final class ActorSystem: @unchecked Sendable {
     /// - Throws: `SpawnError`, or what `make` or `started` throws; then nothing is left behind.
     @inlinable
     @discardableResult
-    public func spawn<Child: Behavior>(
+    public func spawn<Child: ActorBehavior>(
         _ name: String? = nil,
         options: SpawnOptions = SpawnOptions(),
         _ make: @escaping @Sendable () throws -> Child
@@ -186,7 +192,7 @@ extension ActorCell {
     /// Specialised where it is called, since unspecialised code would ask for metadata at each spawn. An actor that is never
     /// restarted is made straight by `make`: no factory is allocated.
     @inlinable
-    static func spawn<Child: Behavior>(
+    static func spawn<Child: ActorBehavior>(
         under parent: ActorCell,
         _ name: String?,
         _ options: SpawnOptions,

@@ -26,7 +26,7 @@ public struct Context<Message>: ~Copyable {
     /// - Throws: `SpawnError`, or what `make` or `started` throws; then nothing is left behind.
     @inlinable
     @discardableResult
-    public func spawn<Child: Behavior>(
+    public func spawn<Child: ActorBehavior>(
         _ name: String? = nil,
         options: SpawnOptions = SpawnOptions(),
         _ make: @escaping @Sendable () throws -> Child

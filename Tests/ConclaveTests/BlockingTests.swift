@@ -150,6 +150,7 @@ import Testing
             ThreadBudget.giveBack()
             actor.act { try $0.blocking { journal.note("ran") } }
             #expect(await journal.first(2).last == "ran")
+            try await actor.settle()  // the handler is over
             #expect(ThreadBudget.inUse == ThreadBudget.limit - 1)
             await system.shutdown()
         }

@@ -16,6 +16,8 @@ extension ActorRef {
         isolation: isolated (any Swift.Actor)? = #isolation,
         _ request: (Reply<Value>) -> sending Message
     ) async throws -> sending Value {
+        // Only an asynchronous handler can get here as an actor: its own mailbox waits for it.
+        if ThreadState.current.pointee.current == cell.header { throw AskError.selfCall }
         let answer = AwaitedAnswer<Value>(in: cell.system)
         // Both before anybody else can settle the answer: whoever does takes the timer and a waiting request back.
         answer.request = cell.makeWaitingRequest()

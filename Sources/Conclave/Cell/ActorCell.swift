@@ -29,6 +29,8 @@ final class ActorCell: @unchecked Sendable {
     private var isStartAnswered = false
     /// The behaviour exists: it does from a successful start to the end of the incarnation.
     private var hasBehavior = false
+    /// The parent has been told that it need not wait any longer.
+    private var isGone = false
     /// Not counted: all actors of a system would count on one word. Each holds its parent, and the root holds the system.
     let owningSystem: Unmanaged<ActorSystem>
     /// Retained, and released by `deinit`. Nil for the root of a system.
@@ -95,6 +97,7 @@ final class ActorCell: @unchecked Sendable {
                 owesBatchEnd: false,
                 notesActivity: false,
                 isInstrumented: isInstrumented,
+                isAwaiting: false,
                 runsOnOwnThread: options.runsOn == .ownThread,
                 schedulerID: parent?._withUnsafeGuaranteedRef { $0.header.pointee.schedulerID }
                     ?? system._withUnsafeGuaranteedRef { ObjectIdentifier($0.scheduler) },
@@ -165,9 +168,15 @@ final class ActorCell: @unchecked Sendable {
     /// - Parameter make: a `FirstStart` that makes the behaviour; nil if the factory is to.
     @usableFromInline
     func startFirst(_ make: UnsafeRawPointer?) throws {
+        let thread = ThreadState.current
+        var frame = StartFrame(cell: header, outer: thread.pointee.starting)
         do {
-            ThreadState.current.pointee.firstStart = make
-            try start()
+            try withUnsafeMutablePointer(to: &frame) { frame in
+                thread.pointee.starting = frame
+                defer { thread.pointee.starting = frame.pointee.outer }
+                thread.pointee.firstStart = make
+                try start()
+            }
         } catch {
             endReason = .failed(error)
             isEndFinal = true
@@ -190,7 +199,6 @@ final class ActorCell: @unchecked Sendable {
                 successOrdering: .releasing,
                 failureOrdering: .relaxed
             ).exchanged
-        let thread = ThreadState.current
         if isIdle { NodePool.free(first, thread) } else { header.schedule(thread) }
     }
 
@@ -227,6 +235,8 @@ final class ActorCell: @unchecked Sendable {
 
     /// The handler that runs now is the incarnation's last. A failure outweighs a wish to stop.
     func requestEnd(_ reason: ExitReason) {
+        // We cancelled it.
+        if case .failed(let error) = reason, error is CancellationError, header.pointee.phase == .ending { return }
         if endReason == nil || !reason.isNormal { endReason = reason }
         header.pointee.needsAttention = true
     }
@@ -249,29 +259,39 @@ final class ActorCell: @unchecked Sendable {
         defer { thread.pointee.current = before }
         return withExtendedLifetime(self) {
             while true {
-                if header.pointee.needsAttention { attendToHandler() }
+                if isHandlerOver { attendToHandler() }
                 for mail in header.takeSystemMail() { handle(mail) }
-                if header.pointee.needsAttention { continue }  // a restart's `started` wants something
+                if isHandlerOver { continue }  // a restart's `started` wants something
                 switch header.pointee.phase {
                 case .starting: preconditionFailure("\(path) was scheduled before its start was over")
-                case .running: return true
+                case .running:
+                    // A handler that awaits: its next piece is system mail. If it is there already, others go first.
+                    return !(header.pointee.isAwaiting && header.park())
                 case .ending:
-                    if isLastChildGone { endIncarnation() } else if header.park() { return false }
+                    let isAlone = isLastChildGone  // children stop while a handler is waited for
+                    if mustWaitForHandler { return !header.park() }
+                    if isAlone { endIncarnation() } else if header.park() { return false }
                 case .suspended:
                     if header.park() { return false }
                 case .terminated:
-                    drainTerminated(sender: nil)
-                    if let parentReference {
-                        parentReference._withUnsafeGuaranteedRef { $0.childIsGone(self, byItself: !isEndFinal) }
-                    } else {
-                        system.rootIsGone()
+                    let isDrained = drainTerminated(sender: nil)
+                    if !isGone {
+                        isGone = true
+                        if let parentReference {
+                            parentReference._withUnsafeGuaranteedRef { $0.childIsGone(self, byItself: !isEndFinal) }
+                        } else {
+                            system.rootIsGone()
+                        }
+                        factory = nil
                     }
-                    factory = nil
-                    return false
+                    return !isDrained
                 }
             }
         }
     }
+
+    /// A handler has ended and wants something.
+    private var isHandlerOver: Bool { header.pointee.needsAttention && !header.pointee.isAwaiting }
 
     private func attendToHandler() {
         header.pointee.needsAttention = false
@@ -310,6 +330,7 @@ final class ActorCell: @unchecked Sendable {
         case .backoffOver(let entry): if relations?.restartTimer === entry { restartIncarnation() }
         case .mailboxOverflowed: failOverOverflow()
         case .inspect(let inquiry): answer(inquiry, restartCount: restartCount)
+        case .job(let job): run(job)
         }
     }
 
@@ -343,9 +364,9 @@ final class ActorCell: @unchecked Sendable {
         }
     }
 
-    /// An actor that waits for its children when it ends must not take longer than this.
+    /// An actor that waits for its children, or for a handler that awaits, when it ends must not take longer than this.
     private func startEndTimer(_ deadline: UInt64?) {
-        guard let deadline, let relations, relations.children?.last != nil else { return }
+        guard let deadline, let relations, relations.children?.last != nil || header.pointee.isAwaiting else { return }
         // The entry is dropped at the end of the incarnation. No weak references: an object that has ever had one counts its
         // references in a table of its own, several times slower, for the rest of its life.
         let entry = TimerEntry { entry in self.header.post(.endTimeOver(entry)) }
@@ -363,6 +384,72 @@ final class ActorCell: @unchecked Sendable {
         }
     }
 
+    // MARK: Traps
+
+    /// A handler, or a hook, has trapped; its frames keep what they hold. The caller has the scheduling right, which it gives away.
+    func failByTrap(_ signal: TrapSignal, isFirstStart: Bool) {
+        hasBehavior = false  // the frames may be in the middle of changing it
+        header.pointee.isAwaiting = false
+        relations?.handler = nil
+        let reason = ExitReason.failed(ActorTrap.trapped(signal))
+        switch header.pointee.phase {
+        case .starting:
+            endReason = reason
+            if isFirstStart {
+                isEndFinal = true
+                releaseName()
+            }
+            beginEnding()
+        case .running: requestEnd(reason)
+        case .ending: endReason = reason
+        case .suspended: break
+        case .terminated: header.pointee.isTerminated.store(true, ordering: .relaxed)  // a handler that was left behind
+        }
+        // From the caller's thread, which is none of ours.
+        header.schedule(ThreadState.current)
+    }
+
+    /// The thread of an actor that has one of its own will never come back.
+    func renewOwnQueue() { relations?.ownQueue = DispatchQueue(label: "conclave.\(name ?? "actor")") }
+
+    // MARK: Asynchronous handlers
+
+    /// Runs a piece of the handler's task.
+    private func run(_ job: UnownedJob) {
+        let thread = ThreadState.current
+        let before = thread.pointee.askFailure
+        thread.pointee.askFailure = nil
+        thread.pointee.current = header
+        thread.enter(header)
+        job.runSynchronously(on: asUnownedTaskExecutor())
+        thread.leave()
+        thread.pointee.current = nil
+        thread.pointee.askFailure = before
+        if header.pointee.phase == .terminated { cleanUpAfterLeftHandler() }
+    }
+
+    /// A stop waits for the handler that it has cancelled. A kill does not, unless the same actor is to go on afterwards.
+    private var mustWaitForHandler: Bool {
+        guard header.pointee.isAwaiting else { return false }
+        if case .killed = endReason { return willRestart(after: .killed) }
+        return true
+    }
+
+    /// A handler that a kill left behind has run a piece more, and is over perhaps.
+    private func cleanUpAfterLeftHandler() {
+        relations?.endIncarnation()
+        guard !header.pointee.isAwaiting, hasBehavior else { return }
+        hasBehavior = false
+        let thread = ThreadState.current
+        let before = thread.pointee.askFailure
+        thread.pointee.askFailure = .stopped(.killed)
+        for ask in relations?.takeDroppedAsks() ?? [] { ask.fail(.stopped(.killed)) }
+        header.pointee.runtime.endIncarnation(RunnableCell(header), .killed)
+        thread.pointee.askFailure = before
+        // Relaxed: read by holders of the scheduling right only.
+        header.pointee.isTerminated.store(true, ordering: .relaxed)
+    }
+
     /// A message found the mailbox full, and the mailbox's overflow is `fail`.
     private func failOverOverflow() {
         guard let lane else { preconditionFailure("\(path) has no bounded mailbox") }
@@ -376,6 +463,7 @@ final class ActorCell: @unchecked Sendable {
 
     func beginEnding() {
         header.pointee.phase = .ending
+        relations?.handler?.cancel()
         if let children = relations?.children {
             children.close()
             stopNextChildren()
@@ -435,7 +523,7 @@ final class ActorCell: @unchecked Sendable {
         let thread = ThreadState.current
         let before = thread.pointee.askFailure
         thread.pointee.askFailure = isSuspended ? .restarted : .stopped(reason)
-        if hasBehavior {
+        if hasBehavior, !header.pointee.isAwaiting {
             hasBehavior = false
             thread.enter(header)
             header.pointee.runtime.endIncarnation(RunnableCell(header), reason)
@@ -532,8 +620,9 @@ final class ActorCell: @unchecked Sendable {
     private func terminate(_ reason: ExitReason) {
         exitReason = reason
         header.pointee.phase = .terminated
-        // Relaxed: read by holders of the scheduling right only.
-        header.pointee.isTerminated.store(true, ordering: .relaxed)
+        // Relaxed: read by holders of the scheduling right only. A handler that was left behind still runs here, so that it does
+        // not meet anybody who drains the mailbox.
+        if !header.pointee.isAwaiting { header.pointee.isTerminated.store(true, ordering: .relaxed) }
         lane?.close(reason)
         releaseName()
         if parent == nil { system.rootHasEnded(reason) }
@@ -580,7 +669,9 @@ final class ActorCell: @unchecked Sendable {
     /// Turns everything in the mailbox into dead letters and leaves it idle. By the holder of the scheduling right.
     ///
     /// - Parameter sender: the actor that sent the first message, if it is known.
-    func drainTerminated(sender: CellPointer?) {
+    /// - Returns: false if a handler that was left behind wants to go on: the caller keeps the right.
+    @discardableResult
+    func drainTerminated(sender: CellPointer?) -> Bool {
         let thread = ThreadState.current
         let before = thread.pointee.askFailure
         thread.pointee.askFailure = exitReason.map { .afterEnd($0) } ?? .noProcess
@@ -592,7 +683,9 @@ final class ActorCell: @unchecked Sendable {
         var sender = sender
         var node = header.pointee.head.unsafelyUnwrapped
         while true {
-            for mail in header.takeSystemMail() { handle(mail) }
+            if !header.pointee.isAwaiting {
+                for mail in header.takeSystemMail() { handle(mail) }
+            }
             discard(node, sender, .ended(exitReason ?? .noProcess))
             sender = nil  // what follows may come from anybody
             let next = node.pointee.next.load(ordering: .acquiring)
@@ -602,6 +695,8 @@ final class ActorCell: @unchecked Sendable {
                 header.pointee.head = node
                 continue
             }
+            // Relaxed: mail that is missed here comes with a node of its own.
+            if header.pointee.isAwaiting, header.pointee.systemLane.load(ordering: .relaxed) != 0 { return false }
             let isIdle = header.pointee.tail.compareExchange(
                 expected: node.address,
                 desired: CellHeader.idle,
@@ -610,7 +705,7 @@ final class ActorCell: @unchecked Sendable {
             ).exchanged
             if isIdle {
                 NodePool.free(node, thread)
-                return
+                return true
             }
             SpinLock.pause()
         }
@@ -623,6 +718,7 @@ final class ActorCell: @unchecked Sendable {
             let signal = node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).move().takeRetainedValue()
             if signal.isCode { publishDeadLetter(sender: sender, reason) }
         case .message:
+            node.pointee.kind = .hollow  // first: should its destruction trap, it is not tried again
             header.pointee.runtime.discardMessage(node.payload)
             publishDeadLetter(sender: sender, reason)
         }

@@ -3,7 +3,8 @@
 public import ConclavePlatform
 public import Synchronization
 
-/// What the runtime calls a behaviour through. `Behavior` implements all of it; there is nothing here to write by hand.
+/// What the runtime calls a behaviour through. `Behavior` and `AsyncBehavior` implement all of it; there is nothing here to write by
+/// hand.
 ///
 /// These are static requirements with inlinable default implementations because that is what the compiler specialises for each
 /// conforming type. A method of a generic class, reached through its vtable, runs unspecialised code and is several times slower.
@@ -97,12 +98,10 @@ extension Behavior {
                 if !isFlushed {
                     isFlushed = true
                     cell.noteActivity(&messages)
+                    cell.pointee.head = node
                     cell.pointee.owesBatchEnd = false
                     do { try behavior.pointee.batchEnded(context) } catch { cell.noteFailure(error) }
-                    if cell.pointee.needsAttention {
-                        cell.pointee.head = node
-                        return .needsAttention
-                    }
+                    if cell.pointee.needsAttention { return .needsAttention }
                     continue
                 }
                 thread.leave()
@@ -133,11 +132,14 @@ extension Behavior {
                         NodePool.free(node, thread)
                         node = NodePointer.at(next)
                     }
+                    // Before any code of the user: should it trap, another thread goes on from here.
+                    cell.pointee.head = node
                     messages += 1
                     try behavior.pointee.receive(message, context)
                     probe.didReceive(cell)
                 } else {
                     cell.noteActivity(&messages)
+                    cell.pointee.head = node
                     if try receiveOther(node, behavior, context, probe) { messages += 1 }
                 }
             } catch {
@@ -146,7 +148,6 @@ extension Behavior {
             }
             if cell.pointee.needsAttention {
                 cell.noteActivity(&messages)
-                cell.pointee.head = node
                 cell.pointee.owesBatchEnd = true
                 return .needsAttention
             }
@@ -160,7 +161,6 @@ extension Behavior {
                     cell.noteActivity(&messages)
                     cell.pointee.owesBatchEnd = false
                     do { try behavior.pointee.batchEnded(context) } catch { cell.noteFailure(error) }
-                    cell.pointee.head = node
                     return cell.pointee.needsAttention ? .needsAttention : .yielded
                 }
             }
@@ -228,6 +228,9 @@ extension Behavior {
         }
     }
 
+}
+
+extension ActorBehavior {
     /// Makes and starts a behaviour in the cell's memory.
     @inlinable
     public static func startIncarnation(_ runnable: RunnableCell) throws {
@@ -272,14 +275,14 @@ extension Behavior {
 
 /// Makes a behaviour for each incarnation of an actor.
 @usableFromInline
-final class BehaviorFactory<Made: Behavior>: Sendable {
+final class BehaviorFactory<Made: ActorBehavior>: Sendable {
     @usableFromInline let make: @Sendable () throws -> Made
     @inlinable init(_ make: @escaping @Sendable () throws -> Made) { self.make = make }
 }
 
 /// What makes the behaviour of an actor's first incarnation. It stands on the stack of the thread that spawns the actor.
 @usableFromInline
-struct FirstStart<Made: Behavior> {
+struct FirstStart<Made: ActorBehavior> {
     @usableFromInline let make: @Sendable () throws -> Made
     @inlinable init(make: @escaping @Sendable () throws -> Made) { self.make = make }
 }
@@ -287,7 +290,7 @@ struct FirstStart<Made: Behavior> {
 extension UnsafeMutablePointer where Pointee == CellHeader {
     /// Makes the behaviour of the incarnation that starts now.
     @inlinable
-    func makeBehavior<Made: Behavior>() throws -> Made {
+    func makeBehavior<Made: ActorBehavior>() throws -> Made {
         let thread = ThreadState.current
         guard let first = thread.pointee.firstStart else { return try factory(of: Made.self).make() }
         // Taken before it is used: it may spawn actors itself.

@@ -31,6 +31,8 @@ struct CellHeader: ~Copyable {
     @usableFromInline var notesActivity: Bool
     /// The system has an instrument: messages carry a mark, and the loop tells of each.
     @usableFromInline let isInstrumented: Bool
+    /// An asynchronous handler is under way: the user lane waits for it.
+    @usableFromInline var isAwaiting: Bool
     /// Runs on a thread of its own, because its handlers may block.
     @usableFromInline let runsOnOwnThread: Bool
     /// Which scheduler runs this actor; workers of another one must not take it into their own queues.

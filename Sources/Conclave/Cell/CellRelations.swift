@@ -34,6 +34,8 @@ final class CellRelations {
     var droppedAsks: [any PendingAnswer] = []
     /// The root of a system keeps the system alive, and with it whatever any of its actors needs of it.
     var system: ActorSystem?
+    /// The task that runs an asynchronous handler.
+    var handler: Task<Void, Never>?
     /// Where an actor with a thread of its own runs.
     var ownQueue: DispatchQueue?
 

@@ -34,6 +34,8 @@ enum SystemMail {
     case inspect(Inquiry)
     /// A message found the mailbox full, and this actor is to fail over it.
     case mailboxOverflowed
+    /// The next piece of the task that runs an asynchronous handler.
+    case job(UnownedJob)
 }
 
 /// How a parent ends a child.
@@ -148,7 +150,7 @@ extension UnsafeMutablePointer where Pointee == CellHeader {
     }
 
     @usableFromInline
-    func factory<Made: Behavior>(of type: Made.Type) -> BehaviorFactory<Made> {
+    func factory<Made: ActorBehavior>(of type: Made.Type) -> BehaviorFactory<Made> {
         guard let factory = pointee.object.factory else { preconditionFailure("a start after the last one") }
         return unsafeDowncast(factory, to: BehaviorFactory<Made>.self)
     }

@@ -18,8 +18,8 @@ public struct BlockedWorker: Sendable {
 extension DispatchScheduler {
     /// What the watchdog knows. Guarded by the scheduler's lock.
     struct Watch {
-        /// Between two looks; nil if nobody watches.
-        let period: DispatchTimeInterval?
+        /// Nanoseconds between two looks; nil if nobody watches.
+        let period: Int?
         var detector = StallDetector()
         /// A look is to come. Only while a worker is busy: an idle system uses no CPU.
         private(set) var isOn = false
@@ -30,9 +30,7 @@ extension DispatchScheduler {
                 patience.map { $0 >= .milliseconds(1) } ?? true,
                 "a watchdog needs a patience of a millisecond at least"
             )
-            period = patience.map {
-                .nanoseconds(Int(clamping: max(1, $0.nanoseconds / StallDetector.looksPerPatience)))
-            }
+            period = patience.map { Int(clamping: $0.nanoseconds / StallDetector.looksPerPatience) }
         }
 
         /// A worker is busy. True: the caller must see to the next look.
@@ -53,9 +51,12 @@ extension DispatchScheduler {
         lock.withLock { watch.onBlocked = handler }
     }
 
-    func lookLater() {
+    /// - Parameter isWave: a worker is stuck, and more may follow: the next look comes twice as soon.
+    func lookLater(isWave: Bool = false) {
         guard let period = watchPeriod else { return }
-        Self.watchQueue.asyncAfter(deadline: .now() + period) { [weak self] in self?.look() }
+        Self.watchQueue.asyncAfter(deadline: .now() + .nanoseconds(isWave ? period / 2 : period)) { [weak self] in
+            self?.look()
+        }
     }
 
     /// One for all systems: a look is short.
@@ -93,11 +94,12 @@ extension DispatchScheduler {
                 rescued = true
             }
         }
+        let isWave = seats.contains { $0.occupancy == .stuck }
         let goesOn = seats.contains { $0.occupancy == .running || $0.occupancy == .stuck }
         if !goesOn { watch.end() }
         let onBlocked = watch.onBlocked
         lock.unlock()
-        if goesOn { lookLater() }
+        if goesOn { lookLater(isWave: isWave) }
         if rescued || !found.isEmpty { notifyOfWork() }
         for (actor, isReplaced) in found {
             onBlocked(

@@ -13,8 +13,11 @@ extension DispatchScheduler {
     /// How often the shared queue goes first, so that busy workers cannot starve it.
     private static var sharedQueueInterval: UInt32 { 61 }
 
-    /// The loop of a thread that has a seat. It counts as searching at first.
-    func run(_ seat: Seat) {
+    /// The life of a thread that has a seat.
+    func run(_ seat: Seat) { traps.isolate { loop(seat) } }
+
+    /// It counts as searching at first.
+    private func loop(_ seat: Seat) {
         let worker = seat.worker
         let thread = ThreadState.current
         lock.withLock { seat.thread = thread }

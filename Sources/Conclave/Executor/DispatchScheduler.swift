@@ -21,10 +21,11 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
     var isStopping = false
     private var stopWaiters: [CheckedContinuation<Void, Never>] = []
     /// Own-thread activations under way, beside the workers.
-    private var ownThreads = 0
+    var ownThreads = 0
     var watch: Watch
-    /// Between two looks of the watchdog; nil if nobody watches. Outside of `watch`, for whoever does not hold the lock.
-    let watchPeriod: DispatchTimeInterval?
+    /// Nanoseconds between two looks of the watchdog; nil if nobody watches. Outside of `watch`, for whoever does not hold the lock.
+    let watchPeriod: Int?
+    let traps: TrapWatch
 
     private let sharedLock = SpinLock()
     private var shared = WorkRing()
@@ -42,18 +43,25 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
     /// Seats that are `running`, as a hint for the fast path.
     let awake = Atomic<Int>(0)
 
-    /// - Parameter patience: how long a handler may hold its worker before that is replaced and reported; nil for ever.
-    package init(workerCount: Int, patience: Duration? = nil) {
+    /// - Parameters:
+    ///   - patience: how long a handler may hold its worker before that is replaced and reported; nil for ever.
+    ///   - trapIsolation: how many traps of actors are survived.
+    package init(workerCount: Int, patience: Duration? = nil, trapIsolation: TrapIsolation = .off) {
         precondition(workerCount > 0, "an actor system needs at least one worker")
         self.workerCount = workerCount
         seatLimit = workerCount + ThreadBudget.limit
         workers = .allocate(capacity: seatLimit)
         watch = Watch(patience: patience)
         watchPeriod = watch.period
+        traps = TrapWatch(trapIsolation)
         for _ in 0..<workerCount { addSeat() }
+        traps.begin { [weak self] in self?.bury($0, $1, $2) }
     }
 
-    deinit { workers.deallocate() }
+    deinit {
+        traps.end()
+        workers.deallocate()
+    }
 
     /// Under the lock, but for the initialiser.
     @discardableResult
@@ -160,7 +168,7 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
         let object = runnable.cell.pointee.object
         lock.withLock { ownThreads += 1 }
         object.ownQueue.async { [self] in
-            if runnable.runBatch() { scheduleOnOwnThread(runnable) }
+            traps.isolate { if runnable.runBatch() { scheduleOnOwnThread(runnable) } }
             lock.withLock { ownThreads -= 1 }
             reportIfStopped()
         }

@@ -23,7 +23,7 @@ final class Seat: @unchecked Sendable {
     let worker: WorkerPointer
     let wakeUp = DispatchSemaphore(value: 0)
     /// A fresh serial queue gets a thread at once, however many threads are blocked.
-    let queue: DispatchQueue
+    private(set) var queue: DispatchQueue
     var occupancy = Occupancy.absent
     /// The thread's state. Invariant: not nil while the loop runs, nil while `absent`.
     var thread: ThreadPointer?
@@ -35,6 +35,9 @@ final class Seat: @unchecked Sendable {
         worker.initialize(to: WorkerState(index: index, scheduler: scheduler))
         queue = DispatchQueue(label: "conclave.worker.\(index)")
     }
+
+    /// The thread will never come back, and so the old queue never runs anything again.
+    func renewQueue() { queue = DispatchQueue(label: queue.label) }
 
     deinit {
         worker.deinitialize(count: 1)

@@ -3,8 +3,8 @@
 /// Sees each worker's count of batches at regular looks, five within the time that a handler may hold its worker.
 ///
 /// A count that has not moved from one look to the fifth after it means that one handler has held the worker for four periods at
-/// least and for five at most. While others are stuck already, one period is enough: a wave of blocking handlers would otherwise
-/// delay everybody by the full time again for each set of workers that it takes.
+/// least and for five at most. While others are stuck already, one period, then half as long, is enough: a wave of blocking handlers
+/// would otherwise delay everybody by the full time again for each set of workers that it takes.
 package struct StallDetector {
     /// Looks within the time a handler may hold its worker.
     package static let looksPerPatience: UInt64 = 5

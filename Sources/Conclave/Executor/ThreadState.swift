@@ -12,8 +12,8 @@ public import Synchronization
 /// One thread's runtime state, reached through thread-local storage. Only its own thread touches what is not atomic.
 @usableFromInline
 struct ThreadState: ~Copyable {
-    /// The address of the actor that this thread runs, `job` while it runs a piece of a task, or 0. Other threads may look at
-    /// it; see `leave`.
+    /// The address of the actor that this thread runs, `job` while it runs a piece of a task, or 0. Other threads may look at it; see
+    /// `leave`. The first word: trap isolation's signal handler reads it.
     @usableFromInline let running = Atomic<UInt>(0)
     /// Another thread is about to reach for the actor in `running`.
     @usableFromInline let isObserved = Atomic<Bool>(false)
@@ -25,6 +25,8 @@ struct ThreadState: ~Copyable {
     @usableFromInline var current: CellPointer?
     /// The `FirstStart` of the actor that is being spawned, until its behaviour is made.
     @usableFromInline var firstStart: UnsafeRawPointer?
+    /// Actors whose first start is under way on this thread, the innermost first.
+    var starting: UnsafeMutablePointer<StartFrame>?
     /// What an unanswered ask fails with if its token is destroyed now; nil outside of the runtime's own clean-up.
     var askFailure: AskError?
     /// This thread is giving an event to its subscribers.
@@ -82,6 +84,12 @@ struct ThreadState: ~Copyable {
         state.deinitialize(count: 1)
         state.deallocate()
     }
+}
+
+/// One first start under way, on the stack of the thread that spawns.
+struct StartFrame {
+    let cell: CellPointer
+    let outer: UnsafeMutablePointer<StartFrame>?
 }
 
 @usableFromInline typealias ThreadPointer = UnsafeMutablePointer<ThreadState>

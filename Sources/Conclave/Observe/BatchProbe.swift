@@ -2,7 +2,7 @@
 
 /// Follows one actor's handlers.
 @usableFromInline
-protocol BatchProbe {
+protocol BatchProbe: Sendable {
     /// A message is about to be received. Its mark, if it has one, is `markOffset` bytes behind the start of its payload.
     func willReceive(_ cell: CellPointer, _ node: NodePointer, _ markOffset: Int)
     /// What came as a signal is about to be received.

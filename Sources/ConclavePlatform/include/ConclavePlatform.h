@@ -7,6 +7,7 @@
 
 #include "ConclaveFences.h"
 #include "ConclaveLinux.h"
+#include "ConclaveTraps.h"
 
 // The calling thread's runtime state; null until the runtime sets it. One word, owned by module Conclave.
 extern _Thread_local void *conclave_thread_state_slot;
