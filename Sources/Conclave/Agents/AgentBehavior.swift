@@ -142,6 +142,8 @@ struct AgentBehavior<State: Sendable>: Behavior {
         if isSupervised { throw error }
         condition = .failed(error)
         isOpen = false
+        // First: who is told that the agent has failed finds in its snapshot what came before.
+        shared.published.publish(state)
         shared.failure.publish(error)
         context.system.publishFailure(path: context.myself.path, error)
         // What was held may contain questions: nobody is to wait for an agent that has failed.
