@@ -274,11 +274,13 @@ final class ActorCell: @unchecked Sendable {
                 case .suspended:
                     if header.park() { return false }
                 case .terminated:
+                    // Before the drain, which gives the right away: a late order of the parent is noted by whoever drains next.
+                    let (wasGone, byItself) = (isGone, !isEndFinal)
+                    isGone = true
                     let isDrained = drainTerminated(sender: nil)
-                    if !isGone {
-                        isGone = true
+                    if !wasGone {
                         if let parentReference {
-                            parentReference._withUnsafeGuaranteedRef { $0.childIsGone(self, byItself: !isEndFinal) }
+                            parentReference._withUnsafeGuaranteedRef { $0.childIsGone(self, byItself: byItself) }
                         } else {
                             system.rootIsGone()
                         }
