@@ -52,6 +52,23 @@ import Testing
         await system.shutdown()
     }
 
+    @Test("an actor that is known to have ended is no subscriber and no member, also while its last drain is under way")
+    func endedBefore() async throws {
+        let system = ActorSystem("topics")
+        let topic = Topic<Int>()
+        let group = Group<Noter.Message>()
+        for _ in 0..<2000 {
+            let actor = try system.spawn { Noter(name: "", journal: Journal()) }
+            actor.stop()
+            _ = await actor.terminated()
+            topic.subscribe(actor) { "\($0)" }
+            group.join(actor)
+            #expect(topic.subscriberCount == 0)
+            #expect(group.members.isEmpty)
+        }
+        await system.shutdown()
+    }
+
     @Test("a sequence holds as many events as it was made for and counts what it drops; finish ends it")
     func sequence() async throws {
         let topic = Topic<Int>()

@@ -54,7 +54,8 @@ public final class Topic<Event: Sendable>: @unchecked Sendable {
 
     // MARK: Actors
 
-    /// Sends `actor` a message for each event from now on, until it ends or `unsubscribe` is called.
+    /// Sends `actor` a message for each event from now on, until it ends or `unsubscribe` is called. One that is known to have ended
+    /// is not added.
     ///
     /// A second subscription of the same actor replaces the first, so that an actor may subscribe whenever it is started.
     ///
@@ -63,6 +64,7 @@ public final class Topic<Event: Sendable>: @unchecked Sendable {
         _ actor: ActorRef<Message>,
         _ message: @escaping @Sendable (Event) -> sending Message?
     ) {
+        if actor.cell.isKnownToHaveEnded { return }
         let watch = ListingWatch(actor.cell) { [weak self, unowned cell = actor.cell] in
             self?.remove(ObjectIdentifier(cell))
         }

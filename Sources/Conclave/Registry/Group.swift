@@ -22,8 +22,9 @@ public final class Group<Message>: @unchecked Sendable {
         for member in entries.all() { member.watch.cancel() }
     }
 
-    /// Makes `actor` a member; nothing changes if it is one already.
+    /// Makes `actor` a member; nothing changes if it is one already, or is known to have ended.
     public func join(_ actor: ActorRef<Message>) {
+        if actor.cell.isKnownToHaveEnded { return }
         let watch = ListingWatch(actor.cell) { [weak self, unowned cell = actor.cell] in self?.remove(cell) }
         lock.lock()
         let previous = entries.set(Member(actor: actor, watch: watch), for: ObjectIdentifier(actor.cell))

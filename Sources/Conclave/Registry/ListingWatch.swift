@@ -1,5 +1,7 @@
 // How lists of actors hear of an end before anybody else does.
 
+internal import Synchronization
+
 /// Takes an actor off a list when it ends: before any monitor's DOWN, so that who hears of the end does not find it there any more.
 final class ListingWatch: Watch, @unchecked Sendable {
     // SAFETY: constant.
@@ -14,4 +16,11 @@ final class ListingWatch: Watch, @unchecked Sendable {
     override var comesFirst: Bool { true }
 
     override func deliverDown(_ reason: ExitReason) { if isActive { remove() } }
+}
+
+extension ActorCell {
+    /// No list takes this actor any more. True at once for whoever has heard of its end: the flag is set before anybody is told, and
+    /// the news carries it along, so that a relaxed load sees it. Others may miss an end that is under way; the list's watch then
+    /// takes the actor off again.
+    var isKnownToHaveEnded: Bool { header.pointee.isTerminated.load(ordering: .relaxed) }
 }

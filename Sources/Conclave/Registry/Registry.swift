@@ -75,7 +75,7 @@ public final class Registry: @unchecked Sendable {
 
     func add(_ name: String, _ cell: ActorCell, isVisible: Bool) throws(RegistryError) {
         // Relaxed: an end that this misses takes the name back by the watch below.
-        if cell.header.pointee.isTerminated.load(ordering: .relaxed) { throw .ended }
+        if cell.isKnownToHaveEnded { throw .ended }
         let watch = ListingWatch(cell) { [weak self, unowned cell] in self?.remove(name, cell) }
         lock.lock()
         if let owner = entries[name]?.cell {
