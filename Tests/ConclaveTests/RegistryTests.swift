@@ -155,7 +155,7 @@ import Testing
         _ = await actor.terminated()
         #expect(group.count == 0)
         group.join(actor)
-        #expect(group.count == 0)
+        #expect(group.count == 0, "who has ended does not join, and nothing is published of it")
         group.changes.finish()
         var seen: [String] = []
         for await change in changes {
@@ -164,7 +164,7 @@ import Testing
             case .left(let member): seen.append("left \(member == actor)")
             }
         }
-        #expect(seen == ["joined true", "left true", "joined true", "left true"])
+        #expect(seen == ["joined true", "left true"])
         await system.shutdown()
     }
 
