@@ -600,7 +600,8 @@ final class ActorCell: @unchecked Sendable {
     private func accept(_ link: Link) {
         if exitReason != nil {
             if link.end() { link.deliverExit(.noProcess, to: link.other(than: self)) }
-        } else if link.isActive {
+        } else {
+            // Even if it is over by now: its exit, or the news that it was taken back, comes after this.
             require().links.append(link)
         }
     }
