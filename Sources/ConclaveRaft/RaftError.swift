@@ -8,6 +8,8 @@ package enum RaftError: Error, Hashable, Sendable {
     case overloaded
     /// Definitely not done: the command is longer than a log entry may be. Trying again is useless.
     case tooLarge
+    /// Definitely not done: the disk of the server that was asked is full. Commands that make space are still taken.
+    case diskFull
     /// Unknown: the command may still be carried out, or have been.
     case timeout
     /// Not done by this request; the refusal says what is known of earlier tries.

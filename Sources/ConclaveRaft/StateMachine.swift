@@ -33,6 +33,13 @@ package protocol StateMachine: Sendable {
     /// - Throws: for bytes that this build cannot read; the server does not start then.
     mutating func restoreSnapshot(_ read: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws
 
+    /// Whether a command only makes the state smaller: such commands are taken when the disk is all but full. By default none.
+    static func freesSpace(_ command: [UInt8]) -> Bool
+
     /// Answers from the state as it is after all commands applied so far.
     func answer(_ query: Query) -> Response
+}
+
+extension StateMachine {
+    package static func freesSpace(_ command: [UInt8]) -> Bool { false }
 }

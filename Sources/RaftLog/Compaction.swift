@@ -24,6 +24,14 @@ package struct LogTail: Hashable, Sendable {
     package var bytes = 128 << 20
 
     package init() {}
+
+    /// Keeps nothing that can be spared.
+    package static let none: LogTail = {
+        var tail = LogTail()
+        tail.entries = 0
+        tail.bytes = 0
+        return tail
+    }()
 }
 
 extension WriteAheadLog {

@@ -22,7 +22,7 @@ package enum LogError: Error, Hashable, Sendable {
     case gap(location: String, first: LogIndex, snapshot: LogIndex)
     /// A snapshot file is damaged, or not what it says it is.
     case snapshotDamaged(file: String, offset: Int)
-    /// A new segment did not fit. Nothing was written; what is buffered stays so and a later `sync` tries again.
+    /// A new segment, or a batch, did not fit. What is buffered stays so and a later `sync` tries again.
     case diskFull(DiskError)
     /// The disk failed while the log was being opened.
     case io(DiskError)

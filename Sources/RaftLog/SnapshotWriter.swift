@@ -32,6 +32,9 @@ package struct SnapshotFiles: Sendable {
 extension WriteAheadLog {
     /// The snapshot files beside this log.
     package var snapshotFiles: SnapshotFiles { SnapshotFiles(disk: disk, cluster: identity.cluster) }
+
+    /// Removes a snapshot that is not going to be adopted.
+    package func discard(_ sealed: SealedSnapshot) { try? disk.remove(sealed.temporaryName) }
 }
 
 /// A snapshot that is whole and durable under a temporary name.

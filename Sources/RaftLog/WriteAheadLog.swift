@@ -227,8 +227,8 @@ extension WriteAheadLog {
     /// Writes what was appended as one batch and returns once it is on stable storage.
     ///
     /// More than 32 MiB at once becomes several batches, in order.
-    /// - Throws: `LogError.diskFull` when a new segment is needed and does not fit: nothing is lost, the next call tries
-    ///   again. `LogError.failed` when a write or the sync failed: the log is unusable from then on.
+    /// - Throws: `LogError.diskFull` when a new segment, or exceptionally the batch, does not fit: nothing is lost, the next call
+    ///   tries again. `LogError.failed` when a write or the sync failed otherwise: the log is unusable from then on.
     package func sync() throws(LogError) {
         try requireHealthy()
         while let entry = pendingRepairs.first {
@@ -346,7 +346,9 @@ extension WriteAheadLog {
             try disk.write(segment.file, at: segment.end, UnsafeRawBufferPointer(frame))
             try disk.sync(segment.file)
         } catch {
-            throw fail(error)
+            // Where space set aside does not hold what is promised, as on file systems that copy on write, what was written of
+            // the batch counts for nothing: the next try writes over it.
+            throw error.cause == .noSpace && error.operation == .write ? .diskFull(error) : fail(error)
         }
         segment.end += length
         totalBytes += length
@@ -398,7 +400,9 @@ extension WriteAheadLog {
         } catch {
             // Once the segment may have its final name it is part of the log, and only its batch may follow.
             let isPublished = error.operation == .rename || error.operation == .syncDirectory
-            throw error.cause == .noSpace && !isPublished ? .diskFull(error) : fail(error)
+            guard error.cause == .noSpace, !isPublished else { throw fail(error) }
+            if let spare { spares.add(spare) }
+            throw .diskFull(error)
         }
         disk.close(segment.file)
         sealed.append(segment.sealed)

@@ -39,6 +39,9 @@ struct CountingMachine: StateMachine {
         }
     }
 
+    /// 255 stands for a deletion.
+    static func freesSpace(_ command: [UInt8]) -> Bool { command.first == 255 }
+
     func answer(_ query: UInt8) -> Int { counts[query, default: 0] }
 
     enum CountingError: Error { case emptyCommand, badResponse }

@@ -42,7 +42,8 @@ struct LoneClient {
             voterIDs: [1, 2, 3],
             lastIndex: 12,
             commitIndex: 11,
-            appliedIndex: 10
+            appliedIndex: 10,
+            diskSpace: "ample"
         )
     )
 }

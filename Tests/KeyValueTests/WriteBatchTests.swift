@@ -34,6 +34,18 @@ struct WriteBatchTests {
         #expect(WriteBatch().isEmpty)
     }
 
+    @Test("deletions, and nothing else, free space")
+    func freesSpace() {
+        let deletions: [KeyValueWrite] = [.delete(keys: ["a", "b"]), .deleteAll]
+        #expect(KeyValueMachine.freesSpace(WriteBatch(deletions).bytes))
+        let others: [KeyValueWrite] = [
+            .set(key: "k", value: "v", .init()), .add(key: "n", amount: -1), .append(key: "k", suffix: "s"),
+            .setAll([.init(key: "a", value: "1")]),
+        ]
+        for other in others { #expect(!KeyValueMachine.freesSpace(WriteBatch(deletions + [other]).bytes)) }
+        #expect(!KeyValueMachine.freesSpace(WriteBatch(deletions).bytes + [0xff]))
+    }
+
     @Test("a batch is read in place, wherever in a buffer it lies")
     func slice() throws {
         let write = KeyValueWrite.append(key: "k", suffix: "s")

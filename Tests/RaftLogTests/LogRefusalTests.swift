@@ -137,6 +137,36 @@ struct LogRefusalTests {
         #expect(recovered.hardState == vote(index, 1))
     }
 
+    @Test("a batch that finds no space in the space set aside for it is written later, whole")
+    func noSpaceForBatch() throws {
+        for keepsTornWrite in [true, false] {
+            let disk = MemoryDisk()
+            let (log, _) = try open(disk, options: small(zeroAheadBytes: 0))
+            try log.append(hardState: vote(1, 1), entries: [entry(1)])
+            try log.sync()
+            disk.setFaults { operation, _, _ in operation == .write ? .noSpace : nil }
+            try log.append(entries: entries(2...9))
+            let full = DiskError(.write, path: "memory/segment-0000000000000001.wal", cause: .noSpace)
+            #expect(throws: LogError.diskFull(full)) { try log.sync() }
+            #expect(throws: LogError.diskFull(full)) { try log.sync() }
+            disk.setFaults(nil)
+            if keepsTornWrite {
+                // The first pages of the longer batch got there.
+                let file = try disk.open(disk.segmentName(1))
+                let torn = [UInt8](repeating: 0xa5, count: 3_000)
+                torn.withUnsafeBytes { try? disk.write(file, at: log.sizeBytes, $0) }
+                #expect(disk.contents(of: disk.segmentName(1))?.count == log.sizeBytes + torn.count)
+            }
+            // Meanwhile a leader had the end replaced: what is written now is shorter.
+            try log.append(hardState: vote(2), entries: [entry(2, term: 2)])
+            try log.sync()
+            log.close()
+            disk.crash { _ in true }
+            #expect(try recover(disk).entries == [entry(1), entry(2, term: 2)])
+            #expect(try recover(disk).hardState == vote(2))
+        }
+    }
+
     @Test("no space while a segment gets its name stops the log: only the batch it was begun for may follow")
     func diskFullTooLate() throws {
         let disk = MemoryDisk()

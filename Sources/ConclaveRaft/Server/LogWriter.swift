@@ -24,12 +24,17 @@ enum LogWriterMessage: Sendable {
     case adopt(SealedSnapshot, SnapshotMetadata)
     /// It could not be written down; the next one is tried when the log has grown again.
     case snapshotFailed
+    /// There may be space on the disk again.
+    case lookForSpace
 }
 
 /// Owns the write-ahead log, on a thread of its own because a sync blocks.
 ///
 /// Group commit without timers: everything that queued up during one sync is the next batch. A sync that fails ends this actor,
 /// and with it the server: what is on the disk is unknown then, so nothing may be acknowledged (rule P32).
+///
+/// A full disk is no failure: nothing was handed to it, so what does not fit waits, unacknowledged, until there is space. A segment
+/// is set aside in advance, so that the gauge tells of it while there is still room for deletions.
 struct LogWriter: Behavior {
     typealias Message = LogWriterMessage
 
@@ -41,23 +46,35 @@ struct LogWriter: Behavior {
         var applier: ActorRef<ApplierMessage>
     }
 
+    /// How often a full disk is looked at.
+    private static let spaceInterval = Duration.milliseconds(250)
+
     private let log: WriteAheadLog
     private let outbox: Outbox
     private let snapshots: Snapshots
     private let status: StatusBoard
+    private let gauge: DiskGauge
     private var consensus: ActorRef<ConsensusMessage>?
     private var ticket: PersistTicket?
     private var messages: [RaftMessage] = []
     private var writes = 0
+    /// What waits for space, in order. Invariant: the first brings a leader's snapshot.
+    private var postponed: [LogWrite] = []
+    private var isLookingForSpace = false
     /// A snapshot is being written down, or waits to be adopted.
     private var isSnapshotUnderWay = false
+    /// Up to where the last snapshot for want of space was to reach: without new entries, another one frees nothing.
+    private var sparingUpTo = LogIndex.zero
 
-    init(_ log: WriteAheadLog, outbox: Outbox, snapshots: Snapshots, status: StatusBoard) {
+    init(_ log: WriteAheadLog, outbox: Outbox, snapshots: Snapshots, status: StatusBoard, gauge: DiskGauge) {
         self.log = log
         self.outbox = outbox
         self.snapshots = snapshots
         self.status = status
+        self.gauge = gauge
     }
+
+    mutating func started(_ context: borrowing Context<LogWriterMessage>) throws { try provideSpace(context) }
 
     mutating func receive(_ message: consuming LogWriterMessage, _ context: borrowing Context<LogWriterMessage>) throws
     {
@@ -65,38 +82,37 @@ struct LogWriter: Behavior {
         case .write(let write): try append(write)
         case .adopt(let sealed, let metadata): try adopt(sealed, metadata)
         case .snapshotFailed: isSnapshotUnderWay = false
+        case .lookForSpace:
+            isLookingForSpace = false
+            try provideSpace(context)
         }
     }
 
     mutating func batchEnded(_ context: borrowing Context<LogWriterMessage>) throws {
+        if !postponed.isEmpty { try appendPostponed() }
+        guard postponed.isEmpty, try sync() else {
+            gauge.setSpace(.none)
+            return lookForSpaceLater(context)
+        }
         guard writes > 0 else { return }
-        if ticket != nil { try log.sync() }
         for message in messages { outbox.send(message) }
         consensus?.send(.persisted(ticket, writes: writes))
         ticket = nil
         messages.removeAll(keepingCapacity: true)
         writes = 0
         // Nobody waits for what follows.
-        if log.wantsSpare { try log.setSpareAside() }
-        if !isSnapshotUnderWay, log.needsSnapshot(snapshots.policy, appliedUpTo: status.appliedIndex) {
-            isSnapshotUnderWay = true
-            snapshots.applier.send(.takeSnapshot(writer: context.myself))
-        }
+        if gauge.space == .none || (log.wantsSpare && !isLookingForSpace) { try provideSpace(context) }
+        if log.needsSnapshot(snapshots.policy, appliedUpTo: status.appliedIndex) { takeSnapshot(context) }
     }
 
     mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<LogWriterMessage>) { log.close() }
 
+    // MARK: Appending
+
     private mutating func append(_ write: LogWrite) throws {
-        if let snapshot = write.snapshot {
-            // What was appended before is durable before the log begins anew, and so is the term in which it does.
-            try log.append(hardState: write.hardState)
-            if log.hasPending { try log.sync() }
-            try log.adopt(snapshot, replacingLog: true)
-            announce(snapshot.info)
-            snapshots.applier.send(.restore(snapshot.info))
-            try log.append(entries: write.entries)
-        } else {
-            try log.append(hardState: write.hardState, entries: write.entries)
+        guard postponed.isEmpty, try take(write) else {
+            postponed.append(write)
+            return
         }
         if let ticket = write.ticket { self.ticket = ticket }
         messages += write.messages
@@ -104,23 +120,94 @@ struct LogWriter: Behavior {
         writes += 1
     }
 
-    private mutating func adopt(_ sealed: SealedSnapshot, _ metadata: SnapshotMetadata) throws {
-        isSnapshotUnderWay = false
-        // One from a leader may have overtaken ours.
-        guard sealed.info.position.index > log.snapshot?.position.index ?? .zero else { return }
-        do throws(LogError) {
+    /// Hands a write to the log. False when it brings a snapshot whose record does not fit on the disk: then nothing was changed
+    /// that doing it again would change once more.
+    private func take(_ write: LogWrite) throws -> Bool {
+        guard let snapshot = write.snapshot else {
+            try log.append(hardState: write.hardState, entries: write.entries)
+            return true
+        }
+        // What was appended before is durable before the log begins anew, and so is the term in which it does.
+        try log.append(hardState: write.hardState)
+        let fits = try unlessDiskIsFull { () throws(LogError) in
             if log.hasPending { try log.sync() }
-            try log.adopt(sealed, replacingLog: false)
+            try log.adopt(snapshot, replacingLog: true)
+        }
+        guard fits else { return false }
+        announce(snapshot.info)
+        snapshots.applier.send(.restore(snapshot.info))
+        try log.append(entries: write.entries)
+        return true
+    }
+
+    private mutating func appendPostponed() throws {
+        let waiting = postponed
+        postponed = []
+        for write in waiting { try append(write) }
+    }
+
+    /// False when what was appended does not fit on the disk.
+    private func sync() throws -> Bool {
+        guard ticket != nil else { return true }
+        return try unlessDiskIsFull { () throws(LogError) in try log.sync() }
+    }
+
+    private func unlessDiskIsFull(_ body: () throws(LogError) -> Void) throws(LogError) -> Bool {
+        do throws(LogError) {
+            try body()
+            return true
         } catch {
             guard case .diskFull = error else { throw error }
-            return
+            return false
         }
+    }
+
+    // MARK: Snapshots
+
+    private mutating func takeSnapshot(_ context: borrowing Context<LogWriterMessage>) {
+        guard !isSnapshotUnderWay else { return }
+        isSnapshotUnderWay = true
+        snapshots.applier.send(.takeSnapshot(writer: context.myself))
+    }
+
+    private mutating func adopt(_ sealed: SealedSnapshot, _ metadata: SnapshotMetadata) throws {
+        isSnapshotUnderWay = false
+        // One from a leader may have overtaken ours, or be about to.
+        guard sealed.info.position.index > log.snapshot?.position.index ?? .zero, postponed.isEmpty else {
+            return log.discard(sealed)
+        }
+        let fits = try unlessDiskIsFull { () throws(LogError) in
+            if log.hasPending { try log.sync() }
+            try log.adopt(sealed, replacingLog: false)
+        }
+        guard fits else { return log.discard(sealed) }
         announce(sealed.info)
         consensus?.send(.snapshotTaken(metadata))
-        try log.dropOldSegments(keeping: snapshots.tail)
+        try log.dropOldSegments(keeping: gauge.space == .ample ? snapshots.tail : .none)
     }
 
     private func announce(_ info: SnapshotInfo) { snapshots.keeper.send(.adopted(info)) }
+
+    // MARK: Space
+
+    /// Sets a segment aside where there is none. When that is not possible, old ones are given up for a snapshot, and
+    /// the disk is looked at again later.
+    private mutating func provideSpace(_ context: borrowing Context<LogWriterMessage>) throws {
+        try log.setSpareAside()
+        gauge.setSpace(log.isLowOnSpace ? .low : .ample)
+        guard log.isLowOnSpace else { return }
+        lookForSpaceLater(context)
+        let applied = status.appliedIndex
+        guard log.segmentCount > 1, applied > max(sparingUpTo, log.snapshot?.position.index ?? .zero) else { return }
+        sparingUpTo = applied
+        takeSnapshot(context)
+    }
+
+    private mutating func lookForSpaceLater(_ context: borrowing Context<LogWriterMessage>) {
+        guard !isLookingForSpace else { return }
+        isLookingForSpace = true
+        _ = context.after(Self.spaceInterval, send: .lookForSpace)
+    }
 }
 
 /// Encodes messages and gives them to the transport. From any thread.

@@ -36,6 +36,8 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
     private let consensus: ActorRef<ConsensusMessage>
     /// How the server stands, at any moment.
     package let status: StatusBoard
+    /// How its disk does, at any moment.
+    package let disk: DiskGauge
 
     /// Starts a server below the root of `system`.
     ///
@@ -54,6 +56,8 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
     ) throws {
         let status = StatusBoard(RaftStatus(id: configuration.id, voters: configuration.voters))
         self.status = status
+        let gauge = DiskGauge()
+        disk = gauge
         let files = log.snapshotFiles
         let members = Configuration(voters: configuration.voters)
         let state =
@@ -101,7 +105,7 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
                     applier: applier
                 )
                 let writer = try context.spawn("log", options: blocking) {
-                    LogWriter(log.take(), outbox: outbox, snapshots: snapshots, status: status)
+                    LogWriter(log.take(), outbox: outbox, snapshots: snapshots, status: status, gauge: gauge)
                 }
                 let consensus = try context.spawn("consensus") {
                     Consensus(
@@ -134,13 +138,19 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
         }
     }
 
-    /// Proposes a command; `completion` hears its response or its failure, once.
+    /// Whether a command has to be refused because it takes space that this server's disk does not have.
+    private func lacksSpace(for command: [UInt8]) -> Bool { disk.space != .ample && !Machine.freesSpace(command) }
+
+    /// Proposes a command; `completion` hears its response or its failure, once. While this server's disk is full, commands
+    /// that do not make space fail with `diskFull`.
     package func propose(_ command: [UInt8], _ completion: CommandCompletion<Machine>) {
+        if lacksSpace(for: command) { return completion.fail(.diskFull) }
         consensus.send(.propose(.command, command, completion))
     }
 
     /// Proposes a command of a session: carried out once, however often and on whichever server it is tried.
     package func propose(_ label: SessionCommand, _ command: [UInt8], _ completion: CommandCompletion<Machine>) {
+        if lacksSpace(for: command) { return completion.fail(.diskFull) }
         consensus.send(.propose(.sessionCommand(label), command, completion))
     }
 

@@ -26,6 +26,8 @@ package struct ServerFacts: Hashable, Sendable {
         package var lastIndex: UInt64
         package var commitIndex: UInt64
         package var appliedIndex: UInt64
+        /// Room on the disk: `ample`, `low` (deletions only) or `none`.
+        package var diskSpace: String
 
         package init(
             nodeID: UInt64,
@@ -35,7 +37,8 @@ package struct ServerFacts: Hashable, Sendable {
             voterIDs: [UInt64],
             lastIndex: UInt64,
             commitIndex: UInt64,
-            appliedIndex: UInt64
+            appliedIndex: UInt64,
+            diskSpace: String
         ) {
             self.nodeID = nodeID
             self.role = role
@@ -45,6 +48,7 @@ package struct ServerFacts: Hashable, Sendable {
             self.lastIndex = lastIndex
             self.commitIndex = commitIndex
             self.appliedIndex = appliedIndex
+            self.diskSpace = diskSpace
         }
     }
 
@@ -108,6 +112,7 @@ package struct ServerFacts: Hashable, Sendable {
                     ("raft_last_index", "\(raft.lastIndex)"),
                     ("raft_commit_index", "\(raft.commitIndex)"),
                     ("raft_applied_index", "\(raft.appliedIndex)"),
+                    ("raft_disk_space", raft.diskSpace),
                 ]
             ),
             ("Keyspace", keyCount == 0 ? [] : [("db0", "keys=\(keyCount),expires=0,avg_ttl=0")]),

@@ -233,6 +233,8 @@ extension RaftError {
         case .noLeader: .error("CLUSTERDOWN", "No raft leader")
         case .overloaded: .error("BUSY", "Too many commands wait for the cluster, try again later")
         case .tooLarge: .error("ERR", "The command is longer than an entry of the replicated log may be")
+        case .diskFull:
+            .error("MISCONF", "No space left on the server's disk: only reads and deletions are taken until there is")
         case .session(.unknownSession): .error("NOSESSION", "No such session: it has expired or never was")
         case .session(.answerForgotten):
             .error("DONE", "The command was carried out before; its answer is no longer kept")

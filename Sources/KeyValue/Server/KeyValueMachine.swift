@@ -53,5 +53,21 @@ package struct KeyValueMachine: StateMachine {
         keyCount.value = store.count
     }
 
+    /// A batch of nothing but deletions.
+    package static func freesSpace(_ command: [UInt8]) -> Bool {
+        do {
+            var reader = try WriteBatchReader(command[...])
+            while let write = try reader.next() {
+                switch write {
+                case .delete, .deleteAll: continue
+                case .set, .add, .setAll, .append: return false
+                }
+            }
+            return true
+        } catch {
+            return false
+        }
+    }
+
     package func answer(_ query: [KeyValueRead]) -> [Reply] { query.map { store.answer($0) } }
 }

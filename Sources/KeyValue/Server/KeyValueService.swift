@@ -76,7 +76,8 @@ package final class KeyValueService: Sendable {
                 voterIDs: status.voters.map(\.rawValue),
                 lastIndex: status.lastIndex.rawValue,
                 commitIndex: status.commitIndex.rawValue,
-                appliedIndex: status.appliedIndex.rawValue
+                appliedIndex: status.appliedIndex.rawValue,
+                diskSpace: "\(server.disk.space)"
             )
         )
     }
