@@ -3,8 +3,9 @@
 /// A deterministic machine that every server of a cluster runs over the same log of commands.
 ///
 /// The same commands in the same order must give the same state and the same responses on every server, so `apply` must not read
-/// a clock, draw a random number, do input or output, or depend on the iteration order of a dictionary or a set.
-package protocol StateMachine: Sendable {
+/// a clock, draw a random number, do input or output, or depend on the iteration order of a dictionary or a set. What it keeps is
+/// kept in memory; after a restart it begins with the last snapshot, and the commands after it are applied again.
+public protocol StateMachine: Sendable {
     /// What a command or a query answers.
     associatedtype Response: Sendable
     /// A question that changes nothing.
@@ -15,6 +16,10 @@ package protocol StateMachine: Sendable {
     /// - Parameter wantsResponse: false where no client waits; the response may then be anything cheap.
     /// - Throws: only for a command that this build cannot read: the server stops rather than diverge.
     mutating func apply(_ command: ArraySlice<UInt8>, wantsResponse: Bool) throws -> Response
+
+    /// Called after the last of the commands that were committed together, and before any query sees them: the place
+    /// for what is cheaper once for many commands. By default nothing.
+    mutating func batchEnded() throws
 
     /// A response as bytes, for answering a command that is tried again, here or on a server that was not there the first time.
     static func encode(_ response: Response) -> [UInt8]
@@ -41,5 +46,9 @@ package protocol StateMachine: Sendable {
 }
 
 extension StateMachine {
-    package static func freesSpace(_ command: [UInt8]) -> Bool { false }
+    /// No command makes space.
+    public static func freesSpace(_ command: [UInt8]) -> Bool { false }
+
+    /// Nothing is left over for the end of a batch.
+    public mutating func batchEnded() throws {}
 }

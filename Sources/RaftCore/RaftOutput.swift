@@ -84,7 +84,7 @@ package struct PersistTicket: Hashable, Sendable {
 }
 
 /// What a server is at the moment.
-package enum RaftRole: Hashable, Sendable {
+public enum RaftRole: Hashable, Sendable {
     /// Follows the leader of its term, if it knows one. Where everyone starts.
     case follower
     /// Has lost the leader and asks whether it could win, without touching any term (dissertation §9.6).

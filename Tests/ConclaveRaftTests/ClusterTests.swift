@@ -24,7 +24,7 @@ struct ClusterTests {
         let cluster = try TestCluster(3, requestTimeout: .milliseconds(300))
         let old = await cluster.leader()
         #expect(await cluster.insist { await cluster.propose(1, on: old) } == .success(1))
-        cluster.network.isolate(old, among: cluster.ids)
+        cluster.network.isolate(old)
         async let lost = cluster.propose(2, on: old)
         async let unread = cluster.read(1, on: old)
         let rest = cluster.ids.filter { $0 != old }
@@ -69,7 +69,7 @@ struct ClusterTests {
             }
             for _ in 0..<4 {
                 let leader = await cluster.leader()
-                cluster.network.isolate(leader, among: cluster.ids)
+                cluster.network.isolate(leader)
                 _ = await cluster.leader(among: cluster.ids.filter { $0 != leader })
                 cluster.network.heal()
             }

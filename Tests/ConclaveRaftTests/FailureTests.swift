@@ -42,9 +42,9 @@ struct FailureTests {
         cluster.network.setFilter { message, from, to in
             guard case .raft(let raft) = message else { return true }
             switch raft.kind {
-            case .appendAccepted(let match, _, _) where from == PeerID(broken.rawValue):
+            case .appendAccepted(let match, _, _) where from == broken:
                 acknowledged.withLock { $0 = max($0, match) }
-            case .appendEntries(let append) where to == PeerID(broken.rawValue):
+            case .appendEntries(let append) where to == broken:
                 if let first = append.entries.first { unwritten.withLock { $0 = min($0, first.index) } }
             default: break
             }
@@ -81,7 +81,7 @@ struct FailureTests {
         let cluster = try TestCluster(3)
         let leader = await cluster.leader()
         #expect(await cluster.insist { await cluster.propose(1, on: leader) } == .success(1))
-        cluster.network.isolate(leader, among: cluster.ids)
+        cluster.network.isolate(leader)
         let (results, end) = AsyncStream.makeStream(of: Result<Int, RaftError>.self)
         let server = cluster.server(leader)
         for _ in 0..<100 {
@@ -118,7 +118,7 @@ struct FailureTests {
         let status = StatusBoard(RaftStatus(id: NodeID(1), voters: [NodeID(1)]))
         let members = Configuration(voters: [NodeID(1)])
         let files = SnapshotFiles(disk: MemoryDisk(location: "disk"), cluster: RaftLog.ClusterID(high: 1, low: 2))
-        let outbox = Outbox(transport: TestNetwork().transport(of: NodeID(1)))
+        let outbox = Outbox(transport: RaftNetwork().transport(of: NodeID(1)))
         let snapshots = try system.spawn { SnapshotKeeper(files, current: nil, outbox: outbox) }
         let applier = try system.spawn("applier") {
             Applier(

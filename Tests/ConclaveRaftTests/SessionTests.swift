@@ -33,7 +33,7 @@ struct SessionTests {
             }
             for _ in 0..<6 {
                 let leader = await cluster.leader()
-                cluster.network.isolate(leader, among: cluster.ids)
+                cluster.network.isolate(leader)
                 _ = await cluster.leader(among: cluster.ids.filter { $0 != leader })
                 cluster.network.heal()
             }

@@ -87,14 +87,14 @@ final class EventBoard: Sendable {
     }
 }
 
-/// Servers that talk through a `TestNetwork` and write to a `MemoryDisk` each, every one in an actor system of its own.
+/// Servers that talk through a `RaftNetwork` and write to a `MemoryDisk` each, every one in an actor system of its own.
 final class TestCluster: Sendable {
     struct Node: Sendable {
         let system: ActorSystem
         let server: RaftServer<CountingMachine>
     }
 
-    let network = TestNetwork()
+    let network = RaftNetwork()
     let board = EventBoard()
     let ids: [NodeID]
     private let diskTable: Mutex<[NodeID: MemoryDisk]>

@@ -38,15 +38,20 @@ package final class TCPTransport: Transport {
     /// Listens at once, so that a taken port is refused before anything else starts. Connections wait until `start`.
     ///
     /// - Throws: `SocketError` when it cannot listen on `address`.
-    package init(
+    package convenience init(
         listeningOn address: SocketAddress,
         _ configuration: Configuration,
         events: any SocketEvents
     ) throws(SocketError) {
+        self.init(listeningOn: try Socket.listen(on: address), configuration, events: events)
+    }
+
+    /// Takes over a socket that listens already.
+    package init(listeningOn socket: Socket, _ configuration: Configuration, events: any SocketEvents) {
         precondition(configuration.peers[configuration.handshake.node] == nil, "a server is not its own peer")
         self.configuration = configuration
         self.events = events
-        socket = try Socket.listen(on: address)
+        self.socket = socket
     }
 
     /// Where the peers reach us: with the port that the kernel chose if 0 was asked for.

@@ -103,6 +103,7 @@ struct Applier<Machine: StateMachine>: Behavior {
         switch consume message {
         case .apply(let entries, let completions):
             for (position, entry) in entries.enumerated() { try apply(entry, completions[position]) }
+            try state.machine.batchEnded()
             status.setApplied(applied)
             if !waiting.isEmpty { answerWaiting() }
         case .read(let completions, let index, let deadline):

@@ -34,6 +34,7 @@ package struct RaftServerConfiguration: Sendable {
 /// forgot its vote, must not go on.
 package struct RaftServer<Machine: StateMachine>: Sendable {
     private let consensus: ActorRef<ConsensusMessage>
+    private let node: ActorRef<Never>
     /// How the server stands, at any moment.
     package let status: StatusBoard
     /// How its disk does, at any moment.
@@ -129,6 +130,7 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
             }
         }
         self.consensus = started.take()
+        self.node = node
         system.onEvent { event in
             if case .restartIntensityExceeded("/node", let child) = event { onFailure(.failed(NodeGaveUp(on: child))) }
         }
@@ -137,6 +139,9 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
             if !reason.isNormal { onFailure(reason) }
         }
     }
+
+    /// Waits until the server has ended, and says why.
+    package func terminated() async -> ExitReason { await node.terminated() }
 
     /// Whether a command has to be refused because it takes space that this server's disk does not have.
     private func lacksSpace(for command: [UInt8]) -> Bool { disk.space != .ample && !Machine.freesSpace(command) }

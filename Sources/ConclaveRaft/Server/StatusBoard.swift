@@ -1,18 +1,26 @@
 // What anybody may know about a server at any moment, without asking its actors.
 
-package import RaftCore
+public import RaftCore
 import Synchronization
 
 /// How a server stands in its cluster.
-package struct RaftStatus: Hashable, Sendable {
-    package var id: NodeID
-    package var voters: [NodeID]
-    package var role = RaftRole.follower
-    package var term = Term.zero
-    package var leader: NodeID?
-    package var lastIndex = LogIndex.zero
-    package var commitIndex = LogIndex.zero
-    package var appliedIndex = LogIndex.zero
+public struct RaftStatus: Hashable, Sendable {
+    /// The server.
+    public internal(set) var id: NodeID
+    /// Who votes, by the configuration that the cluster was founded with.
+    public internal(set) var voters: [NodeID]
+    /// What it is at the moment.
+    public internal(set) var role = RaftRole.follower
+    /// The latest term it has seen.
+    public internal(set) var term = Term.zero
+    /// Whom it takes for the leader.
+    public internal(set) var leader: NodeID?
+    /// The end of its log.
+    public internal(set) var lastIndex = LogIndex.zero
+    /// The last entry that it knows to be committed.
+    public internal(set) var commitIndex = LogIndex.zero
+    /// The last entry that its state machine has applied.
+    public internal(set) var appliedIndex = LogIndex.zero
 }
 
 /// The last published status. Written by consensus and the applier, read from anywhere.

@@ -1,0 +1,53 @@
+// What a client may conclude from a failure: two kinds, two types.
+
+/// The request has definitely not been carried out, and will not be.
+public struct NotDone: Error, Hashable, Sendable {
+    /// Why not.
+    public enum Reason: Hashable, Sendable {
+        /// No leader was found within the time given. Trying again is safe.
+        case noLeader
+        /// Too much was waiting, for all of the time given. Trying again later is safe.
+        case overloaded
+        /// The command is longer than an entry of the log may be. Trying again is useless.
+        case tooLarge
+        /// The disks of the nodes that were asked are full, and the command does not make space.
+        case diskFull
+        /// The task was cancelled in time.
+        case cancelled
+    }
+
+    /// Why not.
+    public let reason: Reason
+
+    init(_ reason: Reason) { self.reason = reason }
+}
+
+/// Nobody can tell whether the command was carried out, or still will be. It is carried out once at most.
+public struct OutcomeUnknown: Error, Hashable, Sendable {}
+
+/// The command was carried out, once, but its answer is not to be had: it was too large to be kept for a second try, and the first
+/// one was lost.
+public struct AnswerLost: Error, Hashable, Sendable {}
+
+extension NotDone: CustomStringConvertible {
+    /// For people to read.
+    public var description: String {
+        switch reason {
+        case .noLeader: "not done: no leader was found in time"
+        case .overloaded: "not done: the cluster is overloaded"
+        case .tooLarge: "not done: the command is too large for the log"
+        case .diskFull: "not done: the disk is full; delete something, or make room on it"
+        case .cancelled: "not done: cancelled"
+        }
+    }
+}
+
+extension OutcomeUnknown: CustomStringConvertible {
+    /// For people to read.
+    public var description: String { "no answer in time: the command may have been carried out, once, or not at all" }
+}
+
+extension AnswerLost: CustomStringConvertible {
+    /// For people to read.
+    public var description: String { "the command was carried out, once; its answer was too large to be kept" }
+}

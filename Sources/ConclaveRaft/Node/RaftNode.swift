@@ -1,0 +1,195 @@
+// A server of a cluster, for programs that embed one.
+
+public import Conclave
+import ConclaveNet
+public import RaftCore
+import RaftLog
+import Synchronization
+
+/// What a node is told of its cluster and of itself.
+public struct RaftNodeOptions: Sendable {
+    /// Names the cluster: nodes and data of clusters with other names are refused. The same on all its nodes.
+    public var cluster: String
+    /// This node; no two nodes of a cluster, past or present, have the same.
+    public var id: NodeID
+    /// All nodes that the cluster is founded with, this one among them.
+    public var members: Set<NodeID>
+    /// The leader says so once in this time when it has nothing else to say. A follower that hears nothing for 3 to 6 times as long
+    /// stands for election.
+    public var heartbeat = Duration.milliseconds(100)
+    /// How long a try of a request may take before it is given up. A client tries again for as long as its own timeout says.
+    public var requestTimeout = Duration.seconds(5)
+    /// A snapshot is taken when the log has grown by so many bytes,
+    public var snapshotAfterBytes = 128 << 20
+    /// or by so many entries.
+    public var snapshotAfterEntries = 500_000
+
+    /// A node of the cluster that is founded with `members`.
+    public init(cluster: String, id: NodeID, members: Set<NodeID>) {
+        precondition(members.contains(id), "\(id) is not among the members \(members.sorted())")
+        self.cluster = cluster
+        self.id = id
+        self.members = members
+    }
+}
+
+/// What a node tells about itself.
+public enum RaftNodeEvent: Hashable, Sendable {
+    /// It is now `role` in `term`.
+    case roleChanged(RaftRole, term: Term)
+    /// It now takes `leader` for the leader of `term`; nil: it knows none.
+    case leaderChanged(NodeID?, term: Term)
+}
+
+/// Why a node does not start.
+public struct RaftNodeError: Error, Sendable, CustomStringConvertible {
+    /// What is wrong and what to do about it, for people to read.
+    public let description: String
+}
+
+/// A running node: one replica of `Machine` and one vote.
+///
+/// It is a supervision tree below the root of an actor system, which has room for one node. It ends when the system is shut down, or
+/// as a whole when one of its actors fails, for example because the disk failed: it must then be started again from its storage.
+public struct RaftNode<Machine: StateMachine>: Sendable {
+    let server: RaftServer<Machine>
+    /// The node's own news, as they happen.
+    public let events: Topic<RaftNodeEvent>
+    private let end: Task<ExitReason, Never>
+
+    /// Starts a node: founds its part of the cluster in an empty storage, or goes on from what is there. Reads the whole log, and
+    /// blocks meanwhile.
+    ///
+    /// - Parameters:
+    ///   - machine: one that has applied nothing.
+    ///   - system: takes the node's actors, and no other node.
+    /// - Throws: `RaftNodeError` for a storage that cannot be used; what starting the actors throws.
+    public init(
+        _ options: RaftNodeOptions,
+        machine: Machine,
+        storage: RaftStorage,
+        transport: RaftTransport,
+        in system: ActorSystem
+    ) throws {
+        let name = stableHash(options.cluster)
+        let (log, recovered) = try Self.open(storage, cluster: name, id: options.id)
+        let watcher = try transport.socketEvents()
+        let way = try transport.open(
+            Handshake(
+                cluster: ConclaveNet.ClusterID(high: name.high, low: name.low),
+                node: PeerID(options.id.rawValue),
+                incarnation: recovered.identity.incarnation
+            ),
+            events: watcher
+        )
+        var configuration = RaftServerConfiguration(
+            id: options.id,
+            voters: Array(options.members),
+            seed: UInt64.random(in: .min ... .max),
+            process: UInt64.random(in: .min ... .max)
+        )
+        configuration.options.tick = options.heartbeat / configuration.options.timing.heartbeatTicks
+        configuration.options.requestTimeout = options.requestTimeout
+        configuration.options.snapshotPolicy.logBytes = options.snapshotAfterBytes
+        configuration.options.snapshotPolicy.entries = options.snapshotAfterEntries
+        let (events, failure) = (Topic<RaftNodeEvent>(), NodeFailure())
+        configuration.onEvent = { if let event = RaftNodeEvent($0) { events.publish(event) } }
+        let server = try RaftServer(
+            configuration,
+            machine: machine,
+            log: log,
+            recovered: recovered,
+            transport: way,
+            in: system,
+            onFailure: { failure.note($0) }
+        )
+        (self.server, self.events) = (server, events)
+        end = Task {
+            let reason = await server.terminated()
+            watcher?.stop()
+            // Gone before this task looked: then by its system, or with a failure noted.
+            if let failure = failure.reason { return failure }
+            if case .noProcess = reason { return .shutdown }
+            return reason
+        }
+    }
+
+    /// How the node stands: at any moment, without asking its actors.
+    public var status: RaftStatus { server.status.current }
+
+    /// Waits until the node has ended.
+    /// - Returns: `normal` or `shutdown` when its system was shut down; `failed` with the reason when it has to be started again.
+    public func terminated() async -> ExitReason { await end.value }
+
+    private static func open(
+        _ storage: RaftStorage,
+        cluster: (high: UInt64, low: UInt64),
+        id: NodeID
+    ) throws -> (log: WriteAheadLog, recovered: Recovered) {
+        let identity = LogIdentity(
+            cluster: RaftLog.ClusterID(high: cluster.high, low: cluster.low),
+            node: id,
+            incarnation: UInt64.random(in: .min ... .max)
+        )
+        do {
+            let disk = try storage.disk()
+            return try WriteAheadLog.open(
+                disk: disk,
+                identity: identity,
+                ifMissing: .create,
+                options: storage.logOptions
+            )
+        } catch {
+            throw RaftNodeError(description: "\(error)")
+        }
+    }
+}
+
+/// Why a node failed, if it did.
+private final class NodeFailure: Sendable {
+    private let first = Mutex<ExitReason?>(nil)
+
+    var reason: ExitReason? { first.withLock { $0 } }
+
+    func note(_ reason: ExitReason) { first.withLock { if $0 == nil { $0 = reason } } }
+}
+
+extension RaftNodeEvent {
+    init?(_ event: RaftEvent) {
+        switch event {
+        case .roleChanged(let role, let term): self = .roleChanged(role, term: term)
+        case .leaderChanged(let leader, let term): self = .leaderChanged(leader, term: term)
+        case .configurationChanged, .transferAborted, .diskStalled, .quarantineOver: return nil
+        }
+    }
+}
+
+extension RaftTransport {
+    /// What watches its sockets; nil without sockets.
+    fileprivate func socketEvents() throws -> (any SocketEvents)? {
+        guard case .tcp = kind else { return nil }
+        do { return try PlatformSocketEvents.make() } catch { throw RaftNodeError(description: "\(error)") }
+    }
+
+    fileprivate func open(_ handshake: Handshake, events: (any SocketEvents)?) throws -> any Transport {
+        switch kind {
+        case .network(let network): return network.transport(of: NodeID(handshake.node.rawValue))
+        case .tcp(let port, let peers):
+            guard let events else { preconditionFailure("TCP without a watcher") }
+            var addresses: [PeerID: SocketAddress] = [:]
+            for (id, number) in peers where id.rawValue != handshake.node.rawValue {
+                addresses[PeerID(id.rawValue)] = .loopback(port: number)
+            }
+            let configuration = TCPTransport.Configuration(handshake: handshake, peers: addresses)
+            return TCPTransport(listeningOn: port.socket, configuration, events: events)
+        }
+    }
+}
+
+/// FNV-1a over the UTF-8 bytes, 128 bits: the same in every process and every build.
+private func stableHash(_ text: String) -> (high: UInt64, low: UInt64) {
+    let prime = UInt128(1) << 88 + 0x13B
+    var hash = UInt128(0x6C62_272E_07BB_0142) << 64 | UInt128(0x62B8_2175_6295_C58D)
+    for byte in text.utf8 { hash = (hash ^ UInt128(byte)) &* prime }
+    return (UInt64(truncatingIfNeeded: hash >> 64), UInt64(truncatingIfNeeded: hash))
+}
