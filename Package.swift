@@ -7,7 +7,7 @@ let package = Package(
     products: [
         .library(name: "Conclave", targets: ["Conclave"]),
         .library(name: "ConclaveNet", targets: ["ConclaveNet"]),
-        .library(name: "ConclaveRaft", targets: ["ConclaveRaft"]),
+        .library(name: "ConclaveRaft", targets: ["ConclaveRaft", "RaftCore"]),
         .library(name: "ConclaveSimulation", targets: ["ConclaveSimulation"]),
         .executable(name: "conclave", targets: ["ConclaveCommand"]),
         .executable(name: "actor-bench", targets: ["ActorBench"]),
@@ -16,6 +16,7 @@ let package = Package(
         .executable(name: "demo-work-queue", targets: ["WorkQueue"]),
         .executable(name: "demo-parallel-sum", targets: ["ParallelSum"]),
         .executable(name: "demo-chat-server", targets: ["ChatServer"]),
+        .executable(name: "demo-replicated-agent", targets: ["ReplicatedAgent"]),
     ],
     dependencies: [],
     targets: [
@@ -46,6 +47,11 @@ let package = Package(
             dependencies: ["Conclave", "ConclaveNet", "DemoSupport"],
             path: "Demos/ChatServer"
         ),
+        .executableTarget(
+            name: "ReplicatedAgent",
+            dependencies: ["Conclave", "ConclaveRaft", "RaftCore", "DemoSupport"],
+            path: "Demos/ReplicatedAgent"
+        ),
 
         .testTarget(name: "ConclaveTests", dependencies: ["Conclave"]),
         .testTarget(name: "ConclaveNetTests", dependencies: ["Conclave", "ConclaveNet"]),
@@ -62,7 +68,7 @@ let package = Package(
         .testTarget(name: "ActorBenchTests", dependencies: ["ActorBench"]),
         .testTarget(
             name: "DemoTests",
-            dependencies: ["Bank", "Agents", "WorkQueue", "ParallelSum", "ChatServer"]
+            dependencies: ["Bank", "Agents", "WorkQueue", "ParallelSum", "ChatServer", "ReplicatedAgent"]
         ),
     ],
     swiftLanguageModes: [.v6]

@@ -61,7 +61,10 @@ struct ReplicatedAgentDemo {
         let answers = try await [ann, bob]
         for answer in answers { print("   \(answer)") }
         let reader = try await there.query("Emma")
-        demo.expect(answers.contains("\(reader) has Emma"), "one of them got it, and all nodes agree that it is \(reader)")
+        demo.expect(
+            answers.contains("\(reader) has Emma"),
+            "one of them got it, and all nodes agree that it is \(reader)"
+        )
     }
 
     mutating func loseLeader(_ demo: Demo) async throws {

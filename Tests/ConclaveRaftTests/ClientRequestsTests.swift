@@ -6,7 +6,9 @@ import Testing
     private static let session = SessionID(rawValue: 7)
 
     /// A client with a session, that has asked for `count` commands.
-    private static func client(_ count: Int, nodes: Int = 3, window: UInt64 = 256) -> (ClientRequests, [ClientRequests.Step]) {
+    private static func client(_ count: Int, nodes: Int = 3, window: UInt64 = 256) -> (
+        ClientRequests, [ClientRequests.Step]
+    ) {
         var client = ClientRequests(nodeCount: nodes, window: window)
         var steps: [ClientRequests.Step] = []
         for number in 0..<count { steps += client.submit(UInt64(number), .command([UInt8(number)])) }
@@ -18,7 +20,8 @@ import Testing
         ClientRequests.Try(request: id, number: number)
     }
 
-    private static func label(_ sequence: UInt64, first: UInt64 = 1, of session: SessionID = session) -> SessionCommand {
+    private static func label(_ sequence: UInt64, first: UInt64 = 1, of session: SessionID = session) -> SessionCommand
+    {
         SessionCommand(session: session, sequence: sequence, firstUnanswered: first)
     }
 
@@ -30,7 +33,8 @@ import Testing
         #expect(client.submit(3, .query) == [.read(Self.attempt(3), node: 0)])
         #expect(
             client.registered(.success(Self.session)) == [
-                .propose(Self.attempt(1), Self.label(1), [1], node: 0), .propose(Self.attempt(2), Self.label(2), [2], node: 0),
+                .propose(Self.attempt(1), Self.label(1), [1], node: 0),
+                .propose(Self.attempt(2), Self.label(2), [2], node: 0),
             ]
         )
         #expect(client.succeeded(1) == [])
@@ -69,17 +73,25 @@ import Testing
         #expect(client.failed(Self.attempt(0), .session(.unknownSession)) == [.register(node: 1)])
         #expect(client.failed(Self.attempt(1, 2), .session(.unknownSession)) == [.fail(1, .unknown)])
         let next = SessionID(rawValue: 9)
-        #expect(client.registered(.success(next)) == [.propose(Self.attempt(0, 2), Self.label(1, of: next), [0], node: 1)])
+        #expect(
+            client.registered(.success(next)) == [.propose(Self.attempt(0, 2), Self.label(1, of: next), [0], node: 1)]
+        )
     }
 
     @Test("no more commands are under way than the servers keep answers for")
     func window() {
         var (client, steps) = Self.client(4, window: 2)
-        #expect(steps.dropFirst() == [.propose(Self.attempt(0), Self.label(1), [0], node: 0), .propose(Self.attempt(1), Self.label(2), [1], node: 0)])
+        #expect(
+            steps.dropFirst() == [
+                .propose(Self.attempt(0), Self.label(1), [0], node: 0),
+                .propose(Self.attempt(1), Self.label(2), [1], node: 0),
+            ]
+        )
         #expect(client.succeeded(1) == [], "the first one is still open")
         #expect(
             client.succeeded(0) == [
-                .propose(Self.attempt(2), Self.label(3, first: 3), [2], node: 0), .propose(Self.attempt(3), Self.label(4, first: 3), [3], node: 0),
+                .propose(Self.attempt(2), Self.label(3, first: 3), [2], node: 0),
+                .propose(Self.attempt(3), Self.label(4, first: 3), [3], node: 0),
             ]
         )
     }

@@ -126,7 +126,9 @@ private final class Embedded {
         await system.shutdown()
     }
 
-    @Test("over TCP: the three find each other on ports that the kernel chose, and a node that is started again catches up")
+    @Test(
+        "over TCP: the three find each other on ports that the kernel chose, and a node that is started again catches up"
+    )
     func tcp() async throws {
         let ids = [NodeID(1), NodeID(2), NodeID(3)]
         let ports = try Dictionary(uniqueKeysWithValues: ids.map { ($0, try RaftPort()) })

@@ -53,9 +53,18 @@ import Testing
         #expect(run.text.contains("✓ the room is empty"))
     }
 
+    @Test("ReplicatedAgent: actions run on three nodes, over the loss of their leader and its return")
+    func replicatedAgent() throws {
+        let run = try Run("demo-replicated-agent")
+        #expect(run.status == 0, "\(run.text)")
+        #expect(run.text.contains("✓ one of them got it, and all nodes agree"))
+        #expect(run.text.contains("✓ the next action was carried out after"))
+        #expect(run.text.contains("✓ asked through it, Emma is with nobody"))
+    }
+
     @Test("every demo has --help, and says how it is used after a wrong argument")
     func usage() throws {
-        for demo in ["bank", "agents", "work-queue", "parallel-sum", "chat-server"] {
+        for demo in ["bank", "agents", "work-queue", "parallel-sum", "chat-server", "replicated-agent"] {
             let help = try Run("demo-\(demo)", "--help")
             #expect(help.status == 0)
             #expect(help.text.contains("usage: demo-\(demo)"))

@@ -90,7 +90,8 @@ struct ClientActor<Machine: StateMachine>: Behavior {
         )
     }
 
-    private func startTimer(_ id: ClientRequests.ID, _ deadline: UInt64, _ context: borrowing Context<Message>) -> Timer {
+    private func startTimer(_ id: ClientRequests.ID, _ deadline: UInt64, _ context: borrowing Context<Message>) -> Timer
+    {
         let now = context.now
         let nanoseconds = min(deadline > now ? deadline - now : 0, Self.tryNanoseconds)
         return context.after(.nanoseconds(Int64(nanoseconds)), send: .timerFired(id))
@@ -114,7 +115,9 @@ struct ClientActor<Machine: StateMachine>: Behavior {
                 let completion = CommandCompletion<Machine> { myself.send(.answered(attempt, $0)) }
                 servers[node].propose(label, command, completion)
             case .read(let attempt, let node):
-                guard let query = waiting[attempt.request]?.query else { preconditionFailure("\(attempt) is of no query") }
+                guard let query = waiting[attempt.request]?.query else {
+                    preconditionFailure("\(attempt) is of no query")
+                }
                 servers[node].read(QueryCompletion(query) { myself.send(.answered(attempt, $0)) })
             case .fail(let id, let failure): end(id, .failure(failure.error), context)
             case .pause(let milliseconds): context.after(.milliseconds(milliseconds), send: .pauseOver)

@@ -55,7 +55,8 @@ public final class RaftClient<Machine: StateMachine>: Sendable {
     private func request(
         _ message: (ClientRequests.ID, ClientCompletion<Machine.Response>) -> ClientMessage<Machine>
     ) async throws -> Machine.Response {
-        let id = lastRequest.add(1, ordering: .relaxed).newValue  // a number that nobody else has: nothing is ordered by it
+        // Relaxed: a number that nobody else has is all it is; nothing is ordered by it.
+        let id = lastRequest.add(1, ordering: .relaxed).newValue
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 actor.send(message(id, ClientCompletion { continuation.resume(with: $0) }))

@@ -64,7 +64,9 @@ public final class RaftNetwork: Sendable {
         guard let sink else { return }
         frame.withUnsafeBytes { bytes in
             do {
-                if filter(try WireCodec.decode(bytes), from, to) { try sink.received(bytes, from: PeerID(from.rawValue)) }
+                if filter(try WireCodec.decode(bytes), from, to) {
+                    try sink.received(bytes, from: PeerID(from.rawValue))
+                }
             } catch {
                 preconditionFailure("a server sent what another refuses: \(error)")
             }
