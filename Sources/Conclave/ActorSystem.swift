@@ -32,6 +32,7 @@ public final class ActorSystem: @unchecked Sendable {
     /// The names of the system's actors, and its groups.
     public let registry = Registry()
     private let generator: Mutex<SeededRandom>
+    private static let liveSystems = Atomic<Int>(0)
 
     /// Makes a system whose actors run on Dispatch threads.
     ///
@@ -76,6 +77,7 @@ public final class ActorSystem: @unchecked Sendable {
         seed: UInt64 = 0
     ) {
         self.name = name
+        Self.liveSystems.add(1, ordering: .relaxed)
         generator = Mutex(SeededRandom(seed: seed))
         self.scheduler = scheduler
         self.instrument = instrument
@@ -94,6 +96,8 @@ public final class ActorSystem: @unchecked Sendable {
         liveRoot = root
         do { try root.startFirst(nil) } catch { preconditionFailure("the root of a system failed to start: \(error)") }
     }
+
+    deinit { Self.liveSystems.add(-1, ordering: .relaxed) }
 
     /// The machine's processors.
     public static var processorCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
@@ -182,6 +186,10 @@ public final class ActorSystem: @unchecked Sendable {
     package var liveCellCount: Int { cellCount.sum }
     /// Timers that have neither fired nor been cancelled; for tests.
     package var liveTimerCount: Int { timers.count }
+    /// Systems of this process whose memory is in use; for tests.
+    package static var liveSystemCount: Int { liveSystems.load(ordering: .relaxed) }
+    /// Mailbox nodes and actors' memory in use in this process, while no system runs; for tests.
+    package static var nodesInUse: Int { NodePool.inUse }
     /// Questions of snapshots that actors have not come to; for tests.
     package var openInquiryCount: Int { inquiries.count }
 }

@@ -26,6 +26,7 @@ import Testing
         #expect(throws: Never.self) { try world.system.spawn("it") { Puppet() } }
         actor.send(.note("late"))
         #expect(world.system.deadLetterCount == 1)
+        await world.shutdown()
     }
 
     @Test("the last reference to the lowest of many nested actors lets go of all of them, without a stack for each")

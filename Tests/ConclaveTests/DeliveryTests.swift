@@ -64,6 +64,38 @@ import Testing
         await world.shutdown()
     }
 
+    @Test("a kill overtakes messages, which become dead letters")
+    func killOvertakes() async throws {
+        let world = SteppedWorld()
+        let journal = Journal<String>()
+        let actor = try world.system.spawn { Puppet(journal, stopping: { _, _ in journal.note("stopping") }) }
+        for number in 0..<3 { actor.send(.note("\(number)")) }
+        actor.kill()
+        world.settle()
+        #expect(journal.entries == [])
+        #expect(world.system.deadLetterCount == 3)
+        await world.shutdown()
+    }
+
+    @Test("a failure suspends its actor before the messages that wait: they are received after the restart, in order")
+    func suspendOvertakes() async throws {
+        let world = SteppedWorld()
+        let journal = Journal<String>()
+        let options = SpawnOptions(
+            restart: .permanent,
+            backoff: RestartBackoff(.seconds(1), upTo: .seconds(1), jitter: 0)
+        )
+        let actor = try world.system.spawn(options: options) { Puppet(journal) }
+        actor.act { _ in throw Planned() }
+        for number in 0..<3 { actor.send(.note("\(number)")) }
+        world.settle()
+        #expect(journal.entries == [])
+        world.advance(by: .seconds(1))
+        #expect(journal.entries == ["0", "1", "2"])
+        #expect(world.system.deadLetterCount == 0)
+        await world.shutdown()
+    }
+
     @Test("a stop by the actor itself comes after the message it is handling and before the next")
     func ownStop() async throws {
         let world = SteppedWorld()

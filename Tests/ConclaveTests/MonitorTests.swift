@@ -31,6 +31,43 @@ import Testing
         await world.shutdown()
     }
 
+    @Test("monitors are one-way: the end of the one that watches is nothing to the one that is watched")
+    func oneWay() async throws {
+        let world = SteppedWorld()
+        let journal = Journal<String>()
+        let target = try world.system.spawn { Puppet(journal, starting: { $0.trapExits { .note("\($0)") } }) }
+        let watcher = try world.system.spawn { Puppet() }
+        watcher.act { $0.monitor(target) { _ in .act { _ in } } }
+        world.settle()
+        watcher.act { _ in throw Planned() }
+        world.settle()
+        target.send(.note("alive"))
+        world.settle()
+        #expect(journal.entries == ["alive"])
+        await world.shutdown()
+    }
+
+    @Test("both ends of a monitor clean up: nothing refers to actors that watched, or were watched, and have ended")
+    func cleanUp() async throws {
+        let world = SteppedWorld()
+        let hub = try world.system.spawn { Puppet() }
+        world.settle()
+        let before = world.system.liveCellCount
+        for round in 0..<20 {
+            let other = try world.system.spawn { Puppet() }
+            if round % 2 == 0 {
+                hub.act { $0.monitor(other) { _ in .act { _ in } } }
+            } else {
+                other.act { $0.monitor(hub) { _ in .act { _ in } } }
+            }
+            world.settle()
+            if round % 3 == 0 { other.act { _ in throw Planned() } } else { other.kill() }
+            world.settle()
+        }
+        #expect(world.system.liveCellCount == before)
+        await world.shutdown()
+    }
+
     @Test("each call is a monitor of its own")
     func eachCall() async throws {
         let world = SteppedWorld()

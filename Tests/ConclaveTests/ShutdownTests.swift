@@ -28,6 +28,49 @@ import Testing
         #expect(system.threadCount == 0)
     }
 
+    @Test("shutdown stops in reverse start order, and waits until all have")
+    func order() async throws {
+        let system = ActorSystem("order", workers: 4)
+        let journal = Journal<String>()
+        for name in ["a", "b", "c"] {
+            try system.spawn(name) {
+                Puppet(
+                    starting: { context in
+                        for child in ["1", "2"] {
+                            try context.spawn(child) { Puppet(stopping: { _, _ in journal.note(name + child) }) }
+                        }
+                    },
+                    stopping: { _, _ in journal.note(name) }
+                )
+            }
+        }
+        await system.shutdown()
+        #expect(journal.entries == ["c2", "c1", "c", "b2", "b1", "b", "a2", "a1", "a"])
+    }
+
+    @Test("shutdown leaves nothing behind: no thread, no timer, no actor, no mailbox node and no system object")
+    func nothingIsLeft() async {
+        #if os(Linux)
+            // In a process of its own, where nobody else's nodes and systems count.
+            await #expect(processExitsWith: .success) {
+                let before = ActorSystem.nodesInUse
+                #expect(before == 0 && ActorSystem.liveSystemCount == 0)
+                for round in 0..<3 {
+                    let patient = RestartIntensity(1000, per: .seconds(1))
+                    let system = ActorSystem("everything \(round)", workers: 4, restartIntensity: patient)
+                    try await Everything.run(in: system)
+                    #expect(ActorSystem.nodesInUse > 0 && ActorSystem.liveSystemCount == 1)
+                    await system.shutdown()
+                    #expect(system.threadCount == 0)
+                    #expect(system.liveTimerCount == 0)
+                    #expect(system.liveCellCount == 0)
+                }
+                #expect(ActorSystem.nodesInUse == 0)
+                #expect(ActorSystem.liveSystemCount == 0)
+            }
+        #endif
+    }
+
     @Test("a deep and wide tree shuts down and leaves nothing")
     func tree() async throws {
         @Sendable func node(_ depth: Int) -> Puppet {
@@ -158,5 +201,60 @@ import Testing
         await end
         #expect(journal.entries == ["blocked", "stopped"])
         #expect(system.threadCount == 0)
+    }
+}
+
+/// A system with a bit of everything in flight.
+private enum Everything {
+    /// A message and a behaviour too large for the pools.
+    private struct Large: Behavior {
+        var kept: (InlineWords, InlineWords) = (InlineWords(1), InlineWords(2))
+        mutating func receive(_ message: consuming InlineWords, _ context: borrowing Context<InlineWords>) {
+            kept.0 = message
+            context.myself.send(kept.1)
+        }
+    }
+
+    static func run(in system: ActorSystem) async throws {
+        for _ in 0..<2 { try system.spawn { Large() }.send(InlineWords(3)) }
+        let hub = try system.spawn("hub", options: .permanent) { Puppet() }
+        for number in 0..<60 {
+            let mailbox: Mailbox = number % 5 == 0 ? .bounded(4, overflow: .dropOldest) : .unbounded
+            let options = SpawnOptions(
+                restart: .transient,
+                backoff: RestartBackoff(.milliseconds(1), upTo: .seconds(100)),
+                runsOn: number % 20 == 0 ? .ownThread : .workers,
+                mailbox: mailbox
+            )
+            let actor = try system.spawn(options: options) {
+                Puppet(starting: { context in
+                    context.every(.milliseconds(1 + number)) { .note("tick") }
+                    context.monitor(hub) { _ in .note("down") }
+                    context.trapExits { _ in .note("exit") }
+                    context.link(hub)
+                    try context.spawn { Puppet() }.send(.note("child"))
+                })
+            }
+            for _ in 0..<10 { actor.send(.note("")) }
+            if number % 7 == 0 { actor.stop() }
+            if number % 11 == 0 { actor.act { _ in throw Planned() } }
+            hub.act { context in
+                context.ask(actor, timeout: .seconds(60)) {
+                    .keep($0)
+                } _: { _ in
+                    .note("answer")
+                }
+                try context.stash(.note("put aside"))
+            }
+        }
+        system.onEvent { _ in }
+        let agent = Agent(0, in: system)
+        for _ in 0..<100 { agent.send { $0 += 1 } }
+        agent.sendBlocking { $0 += 1 }
+        await agent.settled()
+        let pool = try WorkerPool(workers: 2, in: system) { (job: Int) in job + 1 }
+        #expect(try await pool.submit(1) == 2)
+        _ = await system.snapshot()
+        _ = await askFailure { try await hub.ask(timeout: .milliseconds(1)) { .keep($0) } }
     }
 }

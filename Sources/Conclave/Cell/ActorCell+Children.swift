@@ -38,15 +38,18 @@ extension ActorCell {
 
     /// A child has had its last drain. Called by the child.
     func childIsGone(_ child: ActorCell, byItself: Bool) {
-        let ended = byItself && child.restart == .transient ? child.asEndedChild : nil
+        let ended = byItself ? child.asEndedChild : nil
         // The child that goes, or the one that is being told to, keeps us alive, and we the table.
         let isReported = childTable?._withUnsafeGuaranteedRef { $0.remove(child, ended: ended) }
         if isReported == true || child.isSignificant { header.post(.childGone(child, byItself: byItself)) }
     }
 
-    /// What a group restart needs to start this actor again: a transient one that ended by itself.
+    /// A group restart starts this actor again although it ended by itself and normally.
+    private var isStartedWithItsGroup: Bool { restart == .transient || (restart == .permanent && isIgnored) }
+
+    /// What a group restart needs to start this actor again.
     private var asEndedChild: EndedChild? {
-        guard let factory else { return nil }
+        guard isStartedWithItsGroup, let factory else { return nil }
         var options = SpawnOptions(restart: restart, shutdown: shutdown, isSignificant: isSignificant)
         options.onRestart = onRestart
         options.runsOn = header.pointee.runsOnOwnThread ? .ownThread : .workers
@@ -69,8 +72,8 @@ extension ActorCell {
         SupervisionState.Child(
             number: number,
             restart: restart,
-            isSignificant: isSignificant,
-            hasEnded: byItself && restart == .transient
+            isSignificant: isSignificant && !isIgnored,
+            hasEnded: byItself && isStartedWithItsGroup
         )
     }
 

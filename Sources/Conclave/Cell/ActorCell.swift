@@ -31,6 +31,8 @@ final class ActorCell: @unchecked Sendable {
     private var hasBehavior = false
     /// The parent has been told that it need not wait any longer.
     private var isGone = false
+    /// The incarnation stopped itself in `started`, as one whose `init` returns `ignore` in OTP: its end is none of a running child.
+    private(set) var isIgnored = false
     /// Not counted: all actors of a system would count on one word. Each holds its parent, and the root holds the system.
     let owningSystem: Unmanaged<ActorSystem>
     /// Retained, and released by `deinit`. Nil for the root of a system.
@@ -221,10 +223,12 @@ final class ActorCell: @unchecked Sendable {
         thread.pointee.current = header
         defer { thread.pointee.current = before }
         incarnation += 1
+        isIgnored = false
         if let backoff = relations?.backoff { backoff.noteStart(at: system.timers.now) }
         header.pointee.owesBatchEnd = false
         try header.pointee.runtime.startIncarnation(RunnableCell(header))
         hasBehavior = true
+        isIgnored = endReason != nil
         header.pointee.phase = .running
         showReservedNames()
         if header.pointee.isInstrumented { system.instrument?.actorStarted(ActorInfo(self), incarnation: incarnation) }
@@ -513,7 +517,7 @@ final class ActorCell: @unchecked Sendable {
 
     private func restartsByType(after reason: ExitReason) -> Bool {
         switch restart {
-        case .permanent: parentReference != nil
+        case .permanent: parentReference != nil && !(isIgnored && reason.isNormal)
         case .transient: !reason.isNormal
         case .temporary: false
         }

@@ -21,7 +21,7 @@ final class ChildTable: @unchecked Sendable {
     private var isClosed = false
     private var isGroup = false
     private var lastNumber: UInt64 = 0
-    /// Transient children of a group that ended normally, oldest first: a group restart starts them again.
+    /// Children of a group that ended normally and are not restarted for that, oldest first: a group restart starts them again.
     private var endedChildren: [EndedChild] = []
 
     init(_ intensity: RestartIntensity) { supervision = SupervisionState(SupervisionRules(intensity: intensity)) }
@@ -78,12 +78,16 @@ final class ChildTable: @unchecked Sendable {
     func move(_ child: ActorCell, to number: ChildNumber) {
         lock.lock()
         defer { lock.unlock() }
-        // It may have ended already.
-        guard child.nextSibling != nil || newest?.toOpaque() == Unmanaged.passUnretained(child).toOpaque() else {
-            return
+        let isListed = child.nextSibling != nil || newest?.toOpaque() == Unmanaged.passUnretained(child).toOpaque()
+        if isListed {
+            unlink(child)
+        } else if let place = endedChildren.firstIndex(where: { $0.number == child.number }) {
+            var ended = endedChildren.remove(at: place)
+            ended.number = number
+            insert(ended)
         }
-        unlink(child)
         child.number = number
+        guard isListed else { return }  // it has ended already
         var elder = newest?.takeUnretainedValue()
         while let next = elder, next.number > number { elder = next.previousSibling?.takeUnretainedValue() }
         let entry = Unmanaged.passUnretained(child)
@@ -192,10 +196,10 @@ extension ChildTable {
     }
 }
 
-/// What is left of a transient child that ended normally under a parent that restarts in groups.
+/// What is left of a child that ended normally, and is not restarted for that, under a parent that restarts in groups.
 struct EndedChild: @unchecked Sendable {
-    // SAFETY: constant; the factory is `Sendable` whatever it makes.
-    let number: ChildNumber
+    // SAFETY: a value; the factory is `Sendable` whatever it makes.
+    var number: ChildNumber
     let name: String?
     let options: SpawnOptions
     let runtime: any BehaviorRuntime.Type

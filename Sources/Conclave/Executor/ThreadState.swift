@@ -57,6 +57,8 @@ struct ThreadState: ~Copyable {
     static func makeCurrent() -> ThreadPointer {
         let state = ThreadPointer.allocate(capacity: 1)
         state.initialize(to: ThreadState())
+        let address = UInt(bitPattern: state)
+        all.withLock { _ = $0.insert(address) }
         conclave_set_thread_state(state)
         pthread_setspecific(endOfThread, state)
         return state
@@ -75,7 +77,22 @@ struct ThreadState: ~Copyable {
         return key
     }()
 
+    /// The addresses of the states of all threads that have one.
+    private static let all = Guarded<Set<UInt>>([])
+
+    /// The nodes in their free lists; see `NodePool.inUse` for when this may be asked for.
+    static var freeNodes: Int {
+        all.withLock { states in
+            states.reduce(0) { sum, address in
+                let lists = ThreadPointer(bitPattern: address).unsafelyUnwrapped.pointee.freeLists
+                return (0..<SizeClass.count).reduce(sum) { $0 + lists[$1].count }
+            }
+        }
+    }
+
     private static func release(_ state: ThreadPointer) {
+        let address = UInt(bitPattern: state)
+        all.withLock { _ = $0.remove(address) }
         for sizeClass in 0..<SizeClass.count {
             NodePool.drain(UInt32(sizeClass), state.pointee.freeLists + sizeClass)
         }

@@ -63,6 +63,7 @@ enum NodePool {
     /// A node too large, or too strictly aligned, for the pools.
     @usableFromInline
     static func allocateUnpooled(payloadBytes: Int) -> NodePointer {
+        unpooled.add(1, ThreadState.current)
         let memory = UnsafeMutableRawPointer.allocate(
             byteCount: NodeHeader.payloadOffset + payloadBytes,
             alignment: NodeHeader.payloadOffset
@@ -71,7 +72,10 @@ enum NodePool {
     }
 
     @usableFromInline
-    static func deallocateUnpooled(_ node: NodePointer) { UnsafeMutableRawPointer(node).deallocate() }
+    static func deallocateUnpooled(_ node: NodePointer) {
+        unpooled.add(-1, ThreadState.current)
+        UnsafeMutableRawPointer(node).deallocate()
+    }
 
     /// Raw memory out of the pools, for an actor's header and behaviour: its first words are no node's while it is in use.
     static func allocateMemory(_ byteCount: Int, alignment: Int, _ thread: ThreadPointer) -> UnsafeMutableRawPointer {
@@ -114,6 +118,7 @@ enum NodePool {
             return
         }
         let size = SizeClass.nodeSizeBytes(sizeClass)
+        pooled.add(magazineSize, ordering: .relaxed)
         let slab = UnsafeMutableRawPointer.allocate(byteCount: size * magazineSize, alignment: 64)
         var first: UInt = 0
         for position in (0..<magazineSize).reversed() {
@@ -145,6 +150,19 @@ enum NodePool {
         list.pointee = FreeList()
     }
 
+    // MARK: For tests
+
+    /// Nodes that slabs were cut into so far, and larger ones that live. Relaxed: numbers that order nothing.
+    private static let pooled = Atomic<Int>(0)
+    private static let unpooled = ShardedCount()
+
+    /// Nodes that are not free, of all threads, and the memory of actors among them. Exact while no thread sends or runs actors, and
+    /// only to be asked for then.
+    static var inUse: Int {
+        let free = depots.reduce(ThreadState.freeNodes) { $0 + $1.count }
+        return pooled.load(ordering: .relaxed) + unpooled.sum - free
+    }
+
     private static func depot(_ sizeClass: UInt32) -> NodeDepot { depots[Int(sizeClass)] }
     private static let depots = (0..<SizeClass.count).map { _ in NodeDepot() }
 }
@@ -160,6 +178,8 @@ private final class NodeDepot: @unchecked Sendable {
     func pop() -> UInt? { lock.withLock { magazines.popLast() } }
 
     func push(_ first: UInt) { lock.withLock { magazines.append(first) } }
+
+    var count: Int { lock.withLock { magazines.count * NodePool.magazineSize + loose.count } }
 
     func pushLoose(_ list: FreeList) {
         lock.withLock {

@@ -26,7 +26,7 @@ struct SupervisionState {
         var number: ChildNumber
         var restart = RestartType.permanent
         var isSignificant = false
-        /// A transient child that ended normally: a group restart starts it again.
+        /// It ended normally and is not restarted for that; a group restart starts it again.
         var hasEnded = false
     }
 

@@ -99,32 +99,68 @@ enum ExitKind: String, CaseIterable, Sendable {
         await world.shutdown()
     }
 
-    @Test(
-        "dynamic children: the child that ended is restarted from its argument as its restart type says, and no other",
-        arguments: ExitKind.allCases,
-        restarts
-    )
-    func dynamicChildren(_ exit: ExitKind, _ restart: RestartType) async throws {
-        let system = ActorSystem("dynamic")
-        let journal = Journal<String>()
-        let supervisor = try system.spawn("supervisor") {
-            DynamicSupervisor(options: SpawnOptions(restart: restart)) { (name: String) in
-                Puppet(starting: { _ in journal.note("+\(name)") })
+    struct DynamicCase: Sendable, CustomTestStringConvertible {
+        var exit: ExitKind
+        var restart: RestartType
+
+        var testDescription: String { "\(restart) dynamic child, \(exit)" }
+
+        var isRestarted: Bool { restart == .permanent || (restart == .transient && exit.isAbnormal) }
+
+        /// Of children a, b and c, where b is the one that ends.
+        var expected: [String] { (exit == .killed ? [] : ["-b"]) + (isRestarted ? ["+b"] : []) }
+
+        static var all: [DynamicCase] {
+            ExitKind.allCases.flatMap { exit in
+                ConformanceTests.restarts.map { DynamicCase(exit: exit, restart: $0) }
             }
         }
-        var children: [ActorRef<Puppet.Message>] = []
-        for name in ["a", "b", "c"] { children.append(try await supervisor.start(name)) }
-        let isRestarted = restart == .permanent || (restart == .transient && exit.isAbnormal)
-        exit.end(children[1])
-        if isRestarted {
-            #expect(await journal.first(4) == ["+a", "+b", "+c", "+b"])
-            try await children[1].settle()
-        } else {
-            _ = await children[1].terminated()
+    }
+
+    @Test(
+        "dynamic children: the child that ended is restarted from its argument as its restart type says, and no other",
+        arguments: DynamicCase.all
+    )
+    func dynamicChildren(_ row: DynamicCase) async throws {
+        let world = SteppedWorld()
+        let journal = Journal<String>()
+        let refs = Journal<ActorRef<Puppet.Message>>()
+        let supervisor = try world.system.spawn("supervisor") {
+            DynamicSupervisor(options: SpawnOptions(restart: row.restart)) { (name: String) in
+                Puppet(
+                    starting: { _ in journal.note("+\(name)") },
+                    stopping: { _, _ in journal.note("-\(name)") }
+                )
+            }
         }
-        for child in [children[0], children[2]] { #expect(try await child.ask { .count($0) } == 1) }
-        await system.shutdown()
-        #expect(journal.entries == ["+a", "+b", "+c"] + (isRestarted ? ["+b"] : []))
+        let caller = try world.system.spawn { Puppet() }
+        for name in ["a", "b", "c"] {
+            caller.act { context in
+                context.ask(supervisor, { .start(name, $0) }) { answer in
+                    .act { _ in refs.note(try answer.get().get()) }
+                }
+            }
+            world.settle()
+        }
+        #expect(journal.entries == ["+a", "+b", "+c"])
+        row.exit.end(refs.entries[1])
+        world.settle()
+        #expect(Array(journal.entries.dropFirst(3)) == row.expected)
+        // Those that live are the same actors as before.
+        for (index, isAlive) in [true, row.isRestarted, true].enumerated() {
+            let heard = Journal<Int>()
+            refs.entries[index].act { _ in heard.note(1) }
+            world.settle()
+            #expect(heard.entries.count == (isAlive ? 1 : 0), "\(index)")
+        }
+        await world.shutdown()
+        #expect(journal.entries.suffix(row.isRestarted ? 3 : 2).allSatisfy { $0.hasPrefix("-") })
+    }
+
+    @Test("the table is whole: each exit kind by each restart type by each strategy, static and dynamic")
+    func wholeTable() {
+        let rows = Set(Case.all.map(\.testDescription) + DynamicCase.all.map(\.testDescription))
+        #expect(rows.count == 4 * 3 * 3 + 4 * 3)
     }
 
     @Test("any parent can supervise so, from its `started`", arguments: strategies)

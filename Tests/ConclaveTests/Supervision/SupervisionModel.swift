@@ -78,6 +78,8 @@ final class SupervisionModel {
     private(set) var journal: [String] = []
     /// Starts that are to fail.
     var fuses: [String: Int] = [:]
+    /// Starts that are to find that there is nothing to do: OTP's `ignore`.
+    var ignores: [String: Int] = [:]
     /// Seconds.
     var now = 0
     let top: Child
@@ -110,6 +112,11 @@ final class SupervisionModel {
             fuses[node.name] = fuse - 1
             journal.append("!\(node.name)")
             return false
+        }
+        if let ignore = ignores[node.name], ignore > 0 {
+            ignores[node.name] = ignore - 1
+            journal += ["~\(node.name)", "-\(node.name) normal"]
+            return true
         }
         journal.append("+\(node.name)")
         if case .supervisor(_, _, _, let nodes) = node.kind {

@@ -6,14 +6,20 @@ import Testing
 private final class Forest: Sendable {
     let journal = Journal<String>()
     let refs = Mutex<[String: ActorRef<Puppet.Message>]>([:])
-    private let fuses = Mutex<[String: Int]>([:])
+    /// Starts that are to go otherwise than well.
+    private let plans = Mutex<[Plan: Int]>([:])
 
-    func failNextStart(of name: String) { fuses.withLock { $0[name, default: 0] += 1 } }
+    private enum Plan: Hashable { case fail(String), ignore(String) }
 
-    private func burns(_ name: String) -> Bool {
-        fuses.withLock { fuses in
-            guard let left = fuses[name], left > 0 else { return false }
-            fuses[name] = left - 1
+    func failNextStart(of name: String) { plans.withLock { $0[.fail(name), default: 0] += 1 } }
+
+    /// The next start of `name` finds that there is nothing to do: OTP's `ignore`.
+    func ignoreNextStart(of name: String) { plans.withLock { $0[.ignore(name), default: 0] += 1 } }
+
+    private func isDue(_ plan: Plan) -> Bool {
+        plans.withLock { plans in
+            guard let left = plans[plan], left > 0 else { return false }
+            plans[plan] = left - 1
             return true
         }
     }
@@ -24,9 +30,13 @@ private final class Forest: Sendable {
             starting: { context in
                 let myself = context.myself
                 self.refs.withLock { $0[node.name] = myself }
-                if self.burns(node.name) {
+                if self.isDue(.fail(node.name)) {
                     self.journal.note("!\(node.name)")
                     throw Planned()
+                }
+                if self.isDue(.ignore(node.name)) {
+                    self.journal.note("~\(node.name)")
+                    return context.stop()
                 }
                 self.journal.note("+\(node.name)")
                 guard case .supervisor(let strategy, let intensity, let autoShutdown, let children) = node.kind else {
@@ -83,6 +93,11 @@ extension TreeNode {
                 forest.failNextStart(of: name)
                 model.fuses[name, default: 0] += 1
                 steps.append("the next start of \(name) fails")
+            }
+            if Int.random(in: 0..<4, using: &random) == 0, let name = node.names.randomElement(using: &random) {
+                forest.ignoreNextStart(of: name)
+                model.ignores[name, default: 0] += 1
+                steps.append("the next start of \(name) is ignored")
             }
             let exit = ExitKind.allCases.randomElement(using: &random)!
             steps.append("\(victim.node.name) \(exit) after \(seconds) s")
