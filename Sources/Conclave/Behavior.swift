@@ -6,6 +6,9 @@ public protocol ActorBehavior: BehaviorRuntime {
     associatedtype Message
 
     /// Runs once before the first message, on the thread that spawns (or restarts) the actor. Throwing makes `spawn` throw.
+    ///
+    /// An actor that calls `stop` here has nothing to do: it has ended, normally, when `spawn` returns. Whatever its restart type, it
+    /// is not started again for that, and only its group's restart tries again (OTP's `ignore`).
     mutating func started(_ context: borrowing Context<Message>) throws
 
     /// Runs once at the end of an incarnation, after its children have stopped and before the behaviour is destroyed.
