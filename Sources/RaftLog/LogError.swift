@@ -18,6 +18,8 @@ package enum LogError: Error, Hashable, Sendable {
     case unknownVersion(file: String, found: UInt32, supported: UInt32)
     /// Something that was acknowledged is damaged or missing.
     case corrupt(Corruption)
+    /// Damage as other servers could repair it, in the only server of its cluster.
+    case nobodyToRepairFrom(Corruption)
     /// The log begins behind entry `first` minus one, and no snapshot reaches there (raft-rules P30).
     case gap(location: String, first: LogIndex, snapshot: LogIndex)
     /// A snapshot file is damaged, or not what it says it is.
@@ -87,7 +89,12 @@ extension LogError: CustomStringConvertible {
             "\(file) is in log format \(found), this build reads format \(supported): start the build that wrote it, "
                 + "or remove this server from the cluster and add it again, under a new id, with an empty directory"
         case .corrupt(let corruption):
-            corruption.description
+            "\(corruption). Acknowledged data may be lost on this server: keep the directory for repair, put an intact copy of it "
+                + "back, or remove this server from the cluster and add it again, under a new id, with an empty directory; "
+                + "never start an empty server under the same id"
+        case .nobodyToRepairFrom(let corruption):
+            "\(corruption). This is the only server of its cluster, so no other can repair it: keep the directory, and put an intact "
+                + "copy of it back, or begin a new cluster in another directory"
         case .gap(let location, let first, let snapshot):
             "the log in \(location) begins at entry \(first), and "
                 + (snapshot == .zero ? "there is no snapshot" : "the snapshot ends at \(snapshot)")
@@ -120,7 +127,6 @@ extension Corruption: CustomStringConvertible {
         }
         if let entries { text += "; it holds entries \(entries.lowerBound) to \(entries.upperBound)" }
         if !damaged.isEmpty { text += "; damaged: \(damaged.map(\.description).joined(separator: " "))" }
-        return text + ". Acknowledged data may be lost on this server: keep the directory for repair, "
-            + "and do not start an empty server under the same id while another server is down"
+        return text
     }
 }

@@ -24,6 +24,11 @@ struct OutputTests {
                 .nodeExited(id: id, pid: 123, status: .code(65), restartIn: nil),
                 #"{"event":"node-exited","id":1,"pid":123,"status":65}"#
             ),
+            (
+                .nodeQuarantined(id: id, entries: LogIndex(12)...LogIndex(40)),
+                #"{"event":"node-quarantined","id":1,"firstEntry":12,"lastEntry":40}"#
+            ),
+            (.nodeRepaired(id: id), #"{"event":"node-repaired","id":1}"#),
             (.clusterReady, #"{"event":"cluster-ready"}"#),
             (.stopping, #"{"event":"stopping"}"#),
             (.stopped, #"{"event":"stopped"}"#),
@@ -41,6 +46,8 @@ struct OutputTests {
             .ready(id: NodeID(1), clientPort: 7001, peerPort: 7101),
             .role(id: NodeID(1), role: .leader, term: Term(3), leader: NodeID(1)),
             .role(id: NodeID(2), role: .candidate, term: Term(.max), leader: nil),
+            .quarantined(id: NodeID(1), entries: LogIndex(12)...LogIndex(40)),
+            .repaired(id: NodeID(1)),
         ]
         for event in events { #expect(NodeEvent(jsonLine: event.jsonLine) == event) }
         #expect(events[0].jsonLine == #"{"event":"ready","id":1,"clientPort":7001,"peerPort":7101}"#)

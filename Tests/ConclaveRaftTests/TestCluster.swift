@@ -52,6 +52,7 @@ final class EventBoard: Sendable {
     struct Facts: Sendable {
         var leaders: [NodeID: NodeID] = [:]
         var roles: [NodeID: RaftRole] = [:]
+        var repaired: Set<NodeID> = []
         var failures: [NodeID: Int] = [:]
     }
 
@@ -116,6 +117,16 @@ final class TestCluster: Sendable {
 
     var disks: [NodeID: MemoryDisk] { diskTable.withLock { $0 } }
 
+    /// Flips a bit of a server that is not running, in the payload of the entry that holds these bytes: one before its last batch.
+    func damage(_ id: NodeID, at command: [UInt8]) {
+        guard let disk = disks[id], let names = try? disk.list() else { return }
+        for name in names where name.hasPrefix("segment-") {
+            guard let found = disk.contents(of: name)?.firstRange(of: command) else { continue }
+            return disk.flipBit(of: name, byte: found.lowerBound, bit: 3)
+        }
+        preconditionFailure("\(id) has no such command")
+    }
+
     /// Gives a server that is not running an empty disk.
     func wipe(_ id: NodeID) { diskTable.withLock { $0[id] = MemoryDisk(location: "disk of \(id)") } }
 
@@ -129,6 +140,7 @@ final class TestCluster: Sendable {
             disk: disk,
             identity: identity,
             ifMissing: .create,
+            ifDamaged: .quarantine,
             options: logOptions
         )
         var configuration = RaftServerConfiguration(
@@ -144,7 +156,8 @@ final class TestCluster: Sendable {
                 switch event {
                 case .leaderChanged(let leader, _): facts.leaders[id] = leader
                 case .roleChanged(let role, _): facts.roles[id] = role
-                case .configurationChanged, .transferAborted, .diskStalled, .quarantineOver: break
+                case .quarantineOver: facts.repaired.insert(id)
+                case .configurationChanged, .transferAborted, .diskStalled: break
                 }
             }
         }

@@ -43,7 +43,8 @@ struct LoneClient {
             lastIndex: 12,
             commitIndex: 11,
             appliedIndex: 10,
-            diskSpace: "ample"
+            diskSpace: "ample",
+            isQuarantined: false
         )
     )
 }

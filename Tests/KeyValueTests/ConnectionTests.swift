@@ -128,6 +128,7 @@ struct ConnectionTests {
         let raft =
             "# Raft\r\nraft_node_id:1\r\nraft_role:follower\r\nraft_term:5\r\nraft_leader_id:2\r\nraft_voters:1,2,3\r\n"
             + "raft_last_index:12\r\nraft_commit_index:11\r\nraft_applied_index:10\r\nraft_disk_space:ample\r\n"
+            + "raft_quarantined:0\r\n"
         let clients = "# Clients\r\nconnected_clients:2\r\n"
         try check([
             ("INFO nosuch", "$0\r\n\r\n"), ("INFO RAFT", "$\(raft.utf8.count)\r\n\(raft)\r\n"),

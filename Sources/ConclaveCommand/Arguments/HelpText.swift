@@ -52,8 +52,17 @@ enum HelpText {
         With --json, standard output carries one object per line:
           {"event":"ready","id":1,"clientPort":7001,"peerPort":7101}        it listens
           {"event":"role","id":1,"role":"leader","term":3,"leader":1}       on each change
+          {"event":"quarantined","id":1,"firstEntry":12,"lastEntry":40}     its log is damaged there
+          {"event":"repaired","id":1}                                       and whole again
         The log for people goes to standard error. Exit codes: 0 stopped by SIGTERM or SIGINT, 64 wrong arguments,
         65 data that is corrupt or of another cluster, 69 a port is taken, 74 a file cannot be read or written.
+
+        A server that finds its log damaged says so and starts in quarantine: it does not campaign, votes only for
+        whom it would have voted for with an intact log, and takes the damaged entries from the leader; INFO shows
+        raft_quarantined:1 until all are back. Where no other server can repair it, it ends with code 65 and says
+        what to do. A batch that a crash cut off at the very end was never acknowledged, and is dropped.
+
+        A full disk ends no server: only deletions and reads are taken (-MISCONF otherwise) until there is space.
         """
 
     private static let clientNotes = """

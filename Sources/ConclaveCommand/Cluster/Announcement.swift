@@ -11,6 +11,9 @@ enum Announcement: Equatable {
     case leader(id: NodeID, term: Term)
     /// A server became something else than leader. Not part of the JSON lines.
     case roleChanged(id: NodeID, role: ServerRole, term: Term)
+    /// A server found its log damaged when it started: it does not campaign until the others have repaired it.
+    case nodeQuarantined(id: NodeID, entries: ClosedRange<LogIndex>)
+    case nodeRepaired(id: NodeID)
     /// For the first time, all servers listen and one of them leads.
     case clusterReady
     case stopping
@@ -45,6 +48,14 @@ enum Announcement: Equatable {
             line.add("term", term.rawValue)
         case .roleChanged:
             return nil
+        case .nodeQuarantined(let id, let entries):
+            line.add("event", "node-quarantined")
+            line.add("id", id.rawValue)
+            line.add("firstEntry", entries.lowerBound.rawValue)
+            line.add("lastEntry", entries.upperBound.rawValue)
+        case .nodeRepaired(let id):
+            line.add("event", "node-repaired")
+            line.add("id", id.rawValue)
         case .clusterReady: line.add("event", "cluster-ready")
         case .stopping: line.add("event", "stopping")
         case .stopped: line.add("event", "stopped")
@@ -69,6 +80,10 @@ enum Announcement: Equatable {
             return "server \(id.rawValue) is the leader (term \(term.rawValue))"
         case .roleChanged(let id, let role, let term):
             return "server \(id.rawValue) is a \(role.rawValue) (term \(term.rawValue))"
+        case .nodeQuarantined(let id, let entries):
+            return "server \(id.rawValue) has a damaged log, entries \(entries.lowerBound.rawValue) to "
+                + "\(entries.upperBound.rawValue) are in doubt: it does not campaign until the others have repaired it"
+        case .nodeRepaired(let id): return "server \(id.rawValue) is repaired"
         case .clusterReady: return "the cluster is ready"
         case .stopping: return "stopping all servers"
         case .stopped: return "all servers are stopped"
@@ -79,7 +94,7 @@ enum Announcement: Equatable {
     /// On a terminal the table shows the rest.
     var isWorthALineAboveTheTable: Bool {
         switch self {
-        case .nodeExited, .clusterReady, .stopping, .stopped, .error: true
+        case .nodeExited, .nodeQuarantined, .nodeRepaired, .clusterReady, .stopping, .stopped, .error: true
         case .nodeStarted, .nodeReady, .leader, .roleChanged: false
         }
     }

@@ -143,6 +143,10 @@ struct ClusterLauncher {
             } else if changed {
                 actions.append(.announce(.roleChanged(id: id, role: role, term: term)))
             }
+        case .quarantined(_, let entries):
+            actions.append(.announce(.nodeQuarantined(id: id, entries: entries)))
+        case .repaired:
+            actions.append(.announce(.nodeRepaired(id: id)))
         }
         if phase == .serving, !announcedReady, isReady {
             announcedReady = true

@@ -16,6 +16,11 @@ enum NodeEvent: Equatable {
     /// Printed on each change of role, term or known leader:
     /// `{"event":"role","id":1,"role":"follower","term":3,"leader":2}`; `leader` is absent while unknown.
     case role(id: NodeID, role: ServerRole, term: Term, leader: NodeID?)
+    /// Printed at the start of a server whose log is damaged, with the entries that are in doubt:
+    /// `{"event":"quarantined","id":1,"firstEntry":12,"lastEntry":40}`
+    case quarantined(id: NodeID, entries: ClosedRange<LogIndex>)
+    /// Printed when the other servers have repaired it: `{"event":"repaired","id":1}`
+    case repaired(id: NodeID)
 
     /// The line without its line end.
     var jsonLine: String {
@@ -32,6 +37,14 @@ enum NodeEvent: Equatable {
             line.add("role", role.rawValue)
             line.add("term", term.rawValue)
             if let leader { line.add("leader", leader.rawValue) }
+        case .quarantined(let id, let entries):
+            line.add("event", "quarantined")
+            line.add("id", id.rawValue)
+            line.add("firstEntry", entries.lowerBound.rawValue)
+            line.add("lastEntry", entries.upperBound.rawValue)
+        case .repaired(let id):
+            line.add("event", "repaired")
+            line.add("id", id.rawValue)
         }
         return line.text
     }
@@ -46,6 +59,11 @@ enum NodeEvent: Equatable {
         case "role":
             guard let role = wire.role.flatMap(ServerRole.init), let term = wire.term else { return nil }
             self = .role(id: NodeID(wire.id), role: role, term: Term(term), leader: wire.leader.map { NodeID($0) })
+        case "quarantined":
+            guard let first = wire.firstEntry, let last = wire.lastEntry, first <= last else { return nil }
+            self = .quarantined(id: NodeID(wire.id), entries: LogIndex(first)...LogIndex(last))
+        case "repaired":
+            self = .repaired(id: NodeID(wire.id))
         default:
             return nil
         }
@@ -59,6 +77,8 @@ enum NodeEvent: Equatable {
         var role: String?
         var term: UInt64?
         var leader: UInt64?
+        var firstEntry: UInt64?
+        var lastEntry: UInt64?
     }
 }
 

@@ -6,7 +6,8 @@ import RaftCore
 /// An actor with a thread of its own: consensus must not wait for whoever reads the output (raft-rules P41).
 struct NodeReporter: Behavior {
     enum Message: Sendable {
-        case ready(NodeEvent)
+        /// Something to be told once.
+        case tell(NodeEvent)
         case changed(RaftEvent)
     }
 
@@ -24,16 +25,15 @@ struct NodeReporter: Behavior {
 
     mutating func receive(_ message: consuming Message, _ context: borrowing Context<Message>) {
         switch consume message {
-        case .ready(let event): report(event)
+        case .tell(let event): report(event)
         case .changed(.roleChanged(let role, let term)):
             self.role = role
             self.term = term
         case .changed(.leaderChanged(let leader, let term)):
             self.leader = leader
             self.term = term
-        case .changed(.configurationChanged), .changed(.transferAborted), .changed(.diskStalled),
-            .changed(.quarantineOver):
-            break
+        case .changed(.quarantineOver): report(.repaired(id: id))
+        case .changed(.configurationChanged), .changed(.transferAborted), .changed(.diskStalled): break
         }
     }
 
@@ -63,6 +63,12 @@ extension NodeEvent {
         case .role(let id, let role, let term, let leader):
             "server \(id.rawValue) is \(role.rawValue) in term \(term.rawValue)"
                 + (leader.map { ", the leader is \($0.rawValue)" } ?? ", no leader is known")
+        case .quarantined(let id, let entries):
+            "server \(id.rawValue) starts in quarantine: entries \(entries.lowerBound.rawValue) to "
+                + "\(entries.upperBound.rawValue) are in doubt. It does not campaign, nor deny that it has them, until the "
+                + "leader has sent them again"
+        case .repaired(let id):
+            "server \(id.rawValue) has back what was damaged and takes its full part again"
         }
     }
 }

@@ -30,7 +30,7 @@ func runNode(_ options: NodeOptions) async throws {
         try startNode(options, in: system, events) { end.yield($0) }
     } catch {
         await system.shutdown()
-        throw error
+        throw failure(of: error)
     }
     for await reason in ends {
         await system.shutdown()
@@ -50,6 +50,9 @@ private func startNode(
     }
     let (log, recovered) = try openLog(options)
     if let tornTail = recovered.tornTail { StandardStreams.writeError("server \(options.id.rawValue): \(tornTail)\n") }
+    for corruption in recovered.corruptions {
+        StandardStreams.writeError("server \(options.id.rawValue): \(corruption)\n")
+    }
 
     var peers: [PeerID: SocketAddress] = [:]
     for peer in options.peers where peer.id != options.id {
@@ -75,6 +78,7 @@ private func startNode(
         process: UInt64.random(in: .min ... .max)
     )
     configuration.onEvent = { reporter.send(.changed($0)) }
+    if let lost = recovered.lost { reporter.send(.tell(.quarantined(id: options.id, entries: lost))) }
     let keyCount = KeyCount()
     let server = try RaftServer(
         configuration,
@@ -95,7 +99,7 @@ private func startNode(
     )
     try service.listen(on: clientSocket, in: system) { _ in }
     let peerPort = transport.localAddress?.port ?? options.peerPort
-    reporter.send(.ready(.ready(id: options.id, clientPort: clientPort, peerPort: peerPort)))
+    reporter.send(.tell(.ready(id: options.id, clientPort: clientPort, peerPort: peerPort)))
 }
 
 private func openLog(_ options: NodeOptions) throws -> (log: WriteAheadLog, recovered: Recovered) {
@@ -104,13 +108,17 @@ private func openLog(_ options: NodeOptions) throws -> (log: WriteAheadLog, reco
         node: options.id,
         incarnation: UInt64.random(in: .min ... .max)
     )
-    do {
-        let disk = try PosixDisk(directory: options.dataDirectory, createIfMissing: true)
-        return try WriteAheadLog.open(disk: disk, identity: identity, ifMissing: .create)
-    } catch let error as LogError {
-        throw CommandFailure(code: error.exitCode, message: "\(error)")
-    } catch let error as DiskError {
-        throw CommandFailure(code: .ioError, message: "\(error)")
+    let disk = try PosixDisk(directory: options.dataDirectory, createIfMissing: true)
+    return try WriteAheadLog.open(disk: disk, identity: identity, ifMissing: .create, ifDamaged: .quarantine)
+}
+
+/// What is wrong with the data, with the exit code that says so.
+private func failure(of error: any Error) -> any Error {
+    switch error {
+    case let error as LogError: CommandFailure(code: error.exitCode, message: "\(error)")
+    case let error as RestoreError: CommandFailure(code: .dataError, message: "\(error)")
+    case let error as DiskError: CommandFailure(code: .ioError, message: "\(error)")
+    default: error
     }
 }
 
@@ -122,7 +130,9 @@ private func orFail<Value>(_ body: () throws(SocketError) -> Value) throws -> Va
 extension LogError {
     fileprivate var exitCode: ExitCode {
         switch self {
-        case .wrongCluster, .wrongNode, .unknownVersion, .corrupt, .missing, .lost, .gap, .snapshotDamaged: .dataError
+        case .wrongCluster, .wrongNode, .unknownVersion, .corrupt, .nobodyToRepairFrom, .missing, .lost, .gap,
+            .snapshotDamaged:
+            .dataError
         case .alreadyInUse: .unavailable
         case .diskFull, .io, .failed: .ioError
         }

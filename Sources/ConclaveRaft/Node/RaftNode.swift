@@ -39,6 +39,8 @@ public enum RaftNodeEvent: Hashable, Sendable {
     case roleChanged(RaftRole, term: Term)
     /// It now takes `leader` for the leader of `term`; nil: it knows none.
     case leaderChanged(NodeID?, term: Term)
+    /// It started with a damaged log (`RaftStatus.isQuarantined`), and the others have repaired it.
+    case repaired
 }
 
 /// Why a node does not start.
@@ -94,16 +96,21 @@ public struct RaftNode<Machine: StateMachine>: Sendable {
         configuration.options.snapshotPolicy.entries = options.snapshotAfterEntries
         let (events, failure) = (Topic<RaftNodeEvent>(), NodeFailure())
         configuration.onEvent = { if let event = RaftNodeEvent($0) { events.publish(event) } }
-        let server = try RaftServer(
-            configuration,
-            machine: machine,
-            log: log,
-            recovered: recovered,
-            transport: way,
-            in: system,
-            onFailure: { failure.note($0) }
-        )
-        (self.server, self.events) = (server, events)
+        do {
+            server = try RaftServer(
+                configuration,
+                machine: machine,
+                log: log,
+                recovered: recovered,
+                transport: way,
+                in: system,
+                onFailure: { failure.note($0) }
+            )
+        } catch let error as LogError {
+            throw RaftNodeError(description: "\(error)")
+        }
+        self.events = events
+        let server = server
         end = Task {
             let reason = await server.terminated()
             watcher?.stop()
@@ -137,6 +144,7 @@ public struct RaftNode<Machine: StateMachine>: Sendable {
                 disk: disk,
                 identity: identity,
                 ifMissing: .create,
+                ifDamaged: .quarantine,
                 options: storage.logOptions
             )
         } catch {
@@ -159,7 +167,8 @@ extension RaftNodeEvent {
         switch event {
         case .roleChanged(let role, let term): self = .roleChanged(role, term: term)
         case .leaderChanged(let leader, let term): self = .leaderChanged(leader, term: term)
-        case .configurationChanged, .transferAborted, .diskStalled, .quarantineOver: return nil
+        case .quarantineOver: self = .repaired
+        case .configurationChanged, .transferAborted, .diskStalled: return nil
         }
     }
 }

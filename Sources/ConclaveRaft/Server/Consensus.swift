@@ -125,6 +125,7 @@ struct Consensus: Behavior {
 
     mutating func started(_ context: borrowing Context<ConsensusMessage>) {
         startedAt = context.now
+        publishStatus()
         setTimer(context)
     }
 
@@ -362,7 +363,8 @@ struct Consensus: Behavior {
             term: core.term,
             leader: core.leader,
             lastIndex: core.lastIndex,
-            commitIndex: core.commitIndex
+            commitIndex: core.commitIndex,
+            isQuarantined: core.isQuarantined
         )
     }
 }

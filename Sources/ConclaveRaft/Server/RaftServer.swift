@@ -45,7 +45,8 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
     /// - Parameters:
     ///   - log: opened, with what was recovered from it. The server owns it from now on.
     ///   - onFailure: called once when the server ended because one of its actors failed.
-    /// - Throws: what starting its actors throws; `RestoreError` and `LogError` for what is on the disk.
+    /// - Throws: what starting its actors throws; `RestoreError` and `LogError` for what is on the disk. Damage that another server can
+    ///   repair is no error: the server starts in quarantine (rule P34).
     package init(
         _ configuration: RaftServerConfiguration,
         machine: Machine,
@@ -72,19 +73,25 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
             snapshot: recovered.snapshot.map {
                 SnapshotMetadata(last: $0.position, configuration: state.configuration)
             },
-            entries: recovered.entries
+            entries: recovered.intactEntries,
+            lost: recovered.lost
         )
         try restored.check()
-        let core = Handover(
-            RaftCore(
-                id: configuration.id,
-                configuration: members,
-                timing: configuration.options.timing,
-                limits: configuration.options.limits,
-                restored: restored,
-                seed: configuration.seed
-            )
+        let restoredCore = RaftCore(
+            id: configuration.id,
+            configuration: members,
+            timing: configuration.options.timing,
+            limits: configuration.options.limits,
+            restored: restored,
+            seed: configuration.seed
         )
+        let voters = restoredCore.configuration.voters + restoredCore.configuration.outgoing
+        if restoredCore.isQuarantined, let corruption = recovered.corruptions.first,
+            voters.allSatisfy({ $0 == configuration.id })
+        {
+            throw LogError.nobodyToRepairFrom(corruption)
+        }
+        let core = Handover(restoredCore)
         let log = Handover(log)
         let options = configuration.options
         let started = Handover<ActorRef<ConsensusMessage>>()

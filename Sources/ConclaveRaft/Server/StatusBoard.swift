@@ -21,6 +21,8 @@ public struct RaftStatus: Hashable, Sendable {
     public internal(set) var commitIndex = LogIndex.zero
     /// The last entry that its state machine has applied.
     public internal(set) var appliedIndex = LogIndex.zero
+    /// Its log was found damaged when it started, and is not whole again yet (rule P34).
+    public internal(set) var isQuarantined = false
 }
 
 /// The last published status. Written by consensus and the applier, read from anywhere.
@@ -38,13 +40,21 @@ package final class StatusBoard: Sendable {
         return status
     }
 
-    func update(role: RaftRole, term: Term, leader: NodeID?, lastIndex: LogIndex, commitIndex: LogIndex) {
+    func update(
+        role: RaftRole,
+        term: Term,
+        leader: NodeID?,
+        lastIndex: LogIndex,
+        commitIndex: LogIndex,
+        isQuarantined: Bool
+    ) {
         status.withLock { status in
             status.role = role
             status.term = term
             status.leader = leader
             status.lastIndex = lastIndex
             status.commitIndex = commitIndex
+            status.isQuarantined = isQuarantined
         }
     }
 

@@ -28,6 +28,8 @@ package struct ServerFacts: Hashable, Sendable {
         package var appliedIndex: UInt64
         /// Room on the disk: `ample`, `low` (deletions only) or `none`.
         package var diskSpace: String
+        /// The log was found damaged and is not whole again yet.
+        package var isQuarantined: Bool
 
         package init(
             nodeID: UInt64,
@@ -38,7 +40,8 @@ package struct ServerFacts: Hashable, Sendable {
             lastIndex: UInt64,
             commitIndex: UInt64,
             appliedIndex: UInt64,
-            diskSpace: String
+            diskSpace: String,
+            isQuarantined: Bool
         ) {
             self.nodeID = nodeID
             self.role = role
@@ -49,6 +52,7 @@ package struct ServerFacts: Hashable, Sendable {
             self.commitIndex = commitIndex
             self.appliedIndex = appliedIndex
             self.diskSpace = diskSpace
+            self.isQuarantined = isQuarantined
         }
     }
 
@@ -113,6 +117,7 @@ package struct ServerFacts: Hashable, Sendable {
                     ("raft_commit_index", "\(raft.commitIndex)"),
                     ("raft_applied_index", "\(raft.appliedIndex)"),
                     ("raft_disk_space", raft.diskSpace),
+                    ("raft_quarantined", raft.isQuarantined ? "1" : "0"),
                 ]
             ),
             ("Keyspace", keyCount == 0 ? [] : [("db0", "keys=\(keyCount),expires=0,avg_ttl=0")]),

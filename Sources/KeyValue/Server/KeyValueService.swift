@@ -77,7 +77,8 @@ package final class KeyValueService: Sendable {
                 lastIndex: status.lastIndex.rawValue,
                 commitIndex: status.commitIndex.rawValue,
                 appliedIndex: status.appliedIndex.rawValue,
-                diskSpace: "\(server.disk.space)"
+                diskSpace: "\(server.disk.space)",
+                isQuarantined: status.isQuarantined
             )
         )
     }
