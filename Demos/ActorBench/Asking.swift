@@ -28,15 +28,12 @@ extension Benchmark {
     )
 }
 
-/// Asks one question after the other, in a task of its own.
-private func askInTurn(_ count: Int, _ ask: @escaping @Sendable (Int) async throws -> Int) async rethrows -> Double {
+/// Runs a loop that asks one question after the other, in a task of its own. Each contender has a loop of its own: a closure around
+/// each question would be a hop of its own.
+private func askInTurn(_ count: Int, _ loop: @escaping @Sendable () async throws -> Int) async rethrows -> Double {
     try await rate(count) {
         try await withThrowingTaskGroup(of: Int.self) { group in
-            group.addTask {
-                var value = 0
-                while value < count { value = try await ask(value) }
-                return value
-            }
+            group.addTask { try await loop() }
             for try await value in group { precondition(value == count, "an answer is wrong") }
         }
     }
@@ -60,15 +57,24 @@ private struct Server: Behavior {
 private func conclaveAsk(_ count: Int) async throws -> Double {
     try await withSystem { system in
         let server = try system.spawn { Server() }
-        return try await askInTurn(count) { value in try await server.ask { .increment(value, $0) } }
+        return try await askInTurn(count) { try await ask(server, count) }
     }
+}
+
+private func ask(_ server: ActorRef<Server.Message>, _ count: Int) async throws -> Int {
+    var value = 0
+    while value < count {
+        let question = value
+        value = try await server.ask { .increment(question, $0) }
+    }
+    return value
 }
 
 private func conclaveAskFromExecutor(_ count: Int) async throws -> Double {
     try await withSystem { system in
         let server = try system.spawn { Server() }
         return try await withTaskExecutorPreference(system.taskExecutor) {
-            try await askInTurn(count) { value in try await server.ask { .increment(value, $0) } }
+            try await askInTurn(count) { try await ask(server, count) }
         }
     }
 }
@@ -86,8 +92,16 @@ private actor NativeServer {
 
 private func actorAsk(_ count: Int) async -> Double {
     let server = NativeServer()
-    return await askInTurn(count) { await server.increment($0) }
+    return await askInTurn(count) {
+        var value = 0
+        while value < count { value = await ask(server, value) }
+        return value
+    }
 }
+
+/// Not inlined: the optimizer would drop the hop to the actor, and back, from the loop.
+@inline(never)
+private func ask(_ server: NativeServer, _ value: Int) async -> Int { await server.increment(value) }
 
 // MARK: A task that reads an AsyncStream
 
@@ -97,8 +111,13 @@ private func streamAsk(_ count: Int) async -> Double {
         for await (value, reply) in inbox.stream { reply.resume(returning: value + 1) }
     }
     defer { inbox.continuation.finish() }
-    return await askInTurn(count) { value in
-        await withCheckedContinuation { _ = inbox.continuation.yield((value, $0)) }
+    return await askInTurn(count) {
+        var value = 0
+        while value < count {
+            let question = value
+            value = await withCheckedContinuation { _ = inbox.continuation.yield((question, $0)) }
+        }
+        return value
     }
 }
 
@@ -119,7 +138,12 @@ private final class QueueServer: @unchecked Sendable {
 
 private func queueAsk(_ count: Int) async -> Double {
     let server = QueueServer()
-    return await askInTurn(count) { value in
-        await withCheckedContinuation { server.increment(value, $0) }
+    return await askInTurn(count) {
+        var value = 0
+        while value < count {
+            let question = value
+            value = await withCheckedContinuation { server.increment(question, $0) }
+        }
+        return value
     }
 }

@@ -13,7 +13,7 @@ import Testing
         for _ in 0..<20_000 {
             switch UInt64.random(in: 0..<10, using: &random) {
             case 0..<5:
-                let entry = TimerEntry { _ in }
+                let entry = TimerCallback { _ in }
                 let deadline = now + UInt64.random(in: 0..<200, using: &random)
                 heap.insert(entry, deadline: deadline)
                 model.append((deadline, entry))
@@ -49,7 +49,7 @@ import Testing
     @Test("an entry can be inserted again after it was due or removed")
     func reinsertion() {
         var heap = TimerHeap()
-        let entry = TimerEntry { _ in }
+        let entry = TimerCallback { _ in }
         heap.insert(entry, deadline: 5)
         let due = heap.popDue(at: 5)
         #expect(due === entry)

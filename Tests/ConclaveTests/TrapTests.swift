@@ -49,6 +49,26 @@
             await #expect(processExitsWith: .signal(SIGILL)) { try await trap(times: 4, limit: 3) }
         }
 
+        @Test(
+            "a task on the executor survives the trap of the actor that it asks: it lends its thread only if no trap is survived"
+        )
+        func asker() async {
+            await #expect(processExitsWith: .success) {
+                let system = ActorSystem("asker", trapIsolation: .upTo(4))
+                let trapper = try system.spawn(options: .permanent) { Trapper() }
+                let task = Task(executorPreference: system.taskExecutor) {
+                    let failure = await askFailure {
+                        try await trapper.ask(timeout: .milliseconds(200)) { (reply: Reply<Int>) in .ask(reply) }
+                    }
+                    return (failure, try await trapper.ask { .count($0) })
+                }
+                let (failure, count) = try await task.value
+                #expect(failure == "timeout")
+                #expect(count == 1)
+                await system.shutdown()
+            }
+        }
+
         @Test("without trap isolation a trap ends the process")
         func off() async {
             await #expect(processExitsWith: .signal(SIGILL)) {

@@ -28,10 +28,3 @@ extension ActorCell {
         return WaitingRequest(self, lane)
     }
 }
-
-extension ActorRef {
-    func sendRequest(_ message: consuming sending Message, _ request: WaitingRequest?) {
-        guard let request else { return send(message) }
-        request.send(makeNode(message))
-    }
-}

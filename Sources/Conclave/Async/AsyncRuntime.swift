@@ -168,8 +168,9 @@ extension ActorCell: TaskExecutor {
 
     fileprivate func beginHandler(_ body: sending @escaping () async -> Void) {
         header.pointee.isAwaiting = true
-        // The task holds the actor: a kill does not wait for it, and it may outlive the parent's reference.
-        require().handler = Task(executorPreference: self) {
+        // The task holds the actor: a kill does not wait for it, and it may outlive the parent's reference. Detached: it has nothing
+        // to do with a task that has lent us its thread.
+        require().handler = Task.detached(executorPreference: self) {
             await body()
             withExtendedLifetime(self) {}
         }

@@ -246,7 +246,7 @@ final class ActorCell: @unchecked Sendable {
     }
 
     /// A handler of this actor dropped a token: what the asker is told depends on how the handler ends.
-    func noteDropped(_ ask: any PendingAnswer) {
+    func noteDropped(_ ask: Answer) {
         require().droppedAsks.append(ask)
         header.pointee.needsAttention = true
     }
@@ -375,7 +375,7 @@ final class ActorCell: @unchecked Sendable {
         guard let deadline, let relations, relations.children?.last != nil || header.pointee.isAwaiting else { return }
         // The entry is dropped at the end of the incarnation. No weak references: an object that has ever had one counts its
         // references in a table of its own, several times slower, for the rest of its life.
-        let entry = TimerEntry { entry in self.header.post(.endTimeOver(entry)) }
+        let entry = TimerCallback { entry in self.header.post(.endTimeOver(entry)) }
         if let earlier = relations.endTimer { system.timers.cancel(earlier) }
         relations.endTimer = entry
         system.timers.add(entry, deadline: deadline)
@@ -567,7 +567,7 @@ final class ActorCell: @unchecked Sendable {
         isStartAnswered = isAnswered
         let now = system.timers.now
         guard notBefore > now else { return restartIncarnation() }
-        let entry = TimerEntry { entry in self.header.post(.backoffOver(entry)) }
+        let entry = TimerCallback { entry in self.header.post(.backoffOver(entry)) }
         require().restartTimer = entry
         publish(.restartDelayed(path: path, by: .nanoseconds(Int64(clamping: notBefore - now))))
         system.timers.add(entry, deadline: notBefore)

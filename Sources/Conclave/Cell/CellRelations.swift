@@ -31,7 +31,7 @@ final class CellRelations {
     /// They are to be received again.
     var unstashes = false
     /// Asks whose token was dropped unanswered by the handler that runs now.
-    var droppedAsks: [any PendingAnswer] = []
+    var droppedAsks: [Answer] = []
     /// The root of a system keeps the system alive, and with it whatever any of its actors needs of it.
     var system: ActorSystem?
     /// The task that runs an asynchronous handler.
@@ -46,7 +46,7 @@ final class CellRelations {
         restartTimer = nil
     }
 
-    func takeDroppedAsks() -> [any PendingAnswer] {
+    func takeDroppedAsks() -> [Answer] {
         let dropped = droppedAsks
         droppedAsks = []
         return dropped

@@ -55,9 +55,11 @@ extension DispatchScheduler {
     }
 
     private func run(_ job: UnownedJob, _ thread: ThreadPointer) {
+        thread.pointee.lendingsLeft = traps.areSurvived ? 0 : ThreadState.lendings
         thread.enterJob()
         RunnableJob(job, on: self).run()
         thread.leave()
+        thread.pointee.lendingsLeft = 0
     }
 
     /// The next item without looking into other workers' queues.

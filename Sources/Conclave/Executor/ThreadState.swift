@@ -29,6 +29,8 @@ struct ThreadState: ~Copyable {
     var starting: UnsafeMutablePointer<StartFrame>?
     /// What an unanswered ask fails with if its token is destroyed now; nil outside of the runtime's own clean-up.
     var askFailure: AskError?
+    /// How often the task that runs on this thread may still lend it to an actor that it asks; 0 outside of tasks on workers.
+    var lendingsLeft = 0
     /// This thread is giving an event to its subscribers.
     var isPublishing = false
     /// Where an agent's action that runs on this thread keeps what it sends to agents. Not retained: the agent's actor has it.

@@ -112,7 +112,7 @@ final class Inspection: Sendable {
     func note(_ index: Int, askedAt: UInt64) { state.withLock { $0.askedAt[index] = askedAt } }
 
     func complete(within patience: Duration, _ timers: TimerService) async {
-        let entry = TimerEntry { [self] _ in end()?.resume() }
+        let entry = TimerCallback { [self] _ in end()?.resume() }
         timers.add(entry, deadline: timers.deadline(after: patience))
         await withCheckedContinuation { continuation in
             let waits = state.withLock { state in

@@ -42,7 +42,7 @@ final class ActorTimer<Message>: AnyActorTimer, @unchecked Sendable {
     }
 
     func start(after delay: Duration) {
-        let entry = TimerEntry { [self] entry in fire(entry) }
+        let entry = TimerCallback { [self] entry in fire(entry) }
         self.entry = entry
         target.require().timers.append(self)
         let timers = target.system.timers

@@ -71,7 +71,7 @@ class AnyIdleTimer: @unchecked Sendable {
 
     private func arm() {
         isArmed = true
-        let entry = TimerEntry { [self] _ in fire() }
+        let entry = TimerCallback { [self] _ in fire() }
         self.entry = entry
         target.system.timers.add(entry, deadline: deadline)
     }

@@ -2,14 +2,25 @@
 
 /// One thing that is due at a moment.
 @usableFromInline
-final class TimerEntry: @unchecked Sendable {
+class TimerEntry: @unchecked Sendable {
     // SAFETY: `deadline` and `position` are only touched by the heap that holds the entry, under its owner's lock.
-    fileprivate(set) var deadline: UInt64 = 0
-    fileprivate var position: Int?
-    /// What happens then, on the time source's thread: short, and never blocking.
-    let fire: @Sendable (TimerEntry) -> Void
+    fileprivate(set) final var deadline: UInt64 = 0
+    fileprivate final var position: Int?
 
-    init(fire: @escaping @Sendable (TimerEntry) -> Void) { self.fire = fire }
+    init() {}
+
+    /// What happens then, on the time source's thread: short, and never blocking.
+    func fire() { fatalError("TimerEntry.fire is abstract") }
+}
+
+/// An entry that calls a function.
+final class TimerCallback: TimerEntry, @unchecked Sendable {
+    // SAFETY: constant.
+    private let action: @Sendable (TimerEntry) -> Void
+
+    init(_ action: @escaping @Sendable (TimerEntry) -> Void) { self.action = action }
+
+    override func fire() { action(self) }
 }
 
 /// A binary min-heap of timer entries by deadline. A pure value: nobody reads a clock here.

@@ -47,7 +47,7 @@ final class TimerService: Sendable {
             state.alarm = nil
             source.setAlarm(at: nil) {}
         }
-        for entry in left { entry.fire(entry) }
+        for entry in left { entry.fire() }
     }
 
     /// Sets the alarm to what the state says by now: under the lock, so that two threads cannot set it in the wrong order.
@@ -65,7 +65,7 @@ final class TimerService: Sendable {
             while let entry = state.heap.popDue(at: now) { due.append(entry) }
             state.alarm = state.heap.nextDeadline
         }
-        for entry in due { entry.fire(entry) }
+        for entry in due { entry.fire() }
         rearm()
     }
 }

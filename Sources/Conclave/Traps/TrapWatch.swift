@@ -42,6 +42,8 @@ final class TrapWatch: @unchecked Sendable {
             precondition(domain != nil, "no memory or descriptor for trap isolation")
         }
 
+        var areSurvived: Bool { domain != nil }
+
         /// Calls `handler` for each thread that trapped, which never runs again.
         func begin(_ handler: @escaping @Sendable (ThreadPointer, CellPointer, TrapSignal) -> Void) {
             guard let domain else { return }
@@ -77,6 +79,7 @@ final class TrapWatch: @unchecked Sendable {
         }
     #else
         init(_ isolation: TrapIsolation) {}
+        var areSurvived: Bool { false }
         func begin(_ handler: @escaping @Sendable (ThreadPointer, CellPointer, TrapSignal) -> Void) {}
         func end() {}
         func isolate(_ body: () -> Void) { body() }
