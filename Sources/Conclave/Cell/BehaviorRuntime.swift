@@ -102,7 +102,6 @@ extension Behavior {
                     cell.pointee.owesBatchEnd = false
                     do { try behavior.pointee.batchEnded(context) } catch { cell.noteFailure(error) }
                     if cell.pointee.needsAttention { return .needsAttention }
-                    continue
                 }
                 thread.leave()
                 // Releasing: the next holder of the right sees all that this batch wrote.

@@ -47,7 +47,7 @@ extension DispatchScheduler {
     fileprivate func beginBlocking(_ worker: WorkerPointer) throws(BlockingError) {
         guard ThreadBudget.take() else { throw .tooManyThreads(limit: ThreadBudget.limit) }
         // To where others can take it.
-        if let next = worker.takeNext() { worker.push(next) }
+        if let next = worker.rescueNext() { worker.push(next) }
         lock.lock()
         let seat = seats[worker.pointee.index]
         if seat.occupancy == .running {  // else it has been replaced before: the handler had been busy for long

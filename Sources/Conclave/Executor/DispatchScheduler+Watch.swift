@@ -61,7 +61,8 @@ extension DispatchScheduler {
 
     /// One for all systems: a look is short.
     private static let watchQueue = DispatchQueue(label: "conclave.watchdog")
-    private static let canNameActors = conclave_heavy_fence_prepare() != 0
+    /// Whether the kernel lets us look at what a thread runs.
+    static let canObserveThreads = conclave_heavy_fence_prepare() != 0
 
     private func look() {
         var found: [(actor: ActorCell?, isReplaced: Bool)] = []
@@ -79,17 +80,19 @@ extension DispatchScheduler {
                 let batches = seat.worker.pointee.batches.load(ordering: .relaxed)
                 let index = seat.worker.pointee.index
                 guard watch.detector.isStuck(index, batches: batches, othersAreStuck: othersAreStuck) else { continue }
-                let actor = actor(on: thread)
-                // It may have moved while we looked.
-                guard seat.worker.pointee.batches.load(ordering: .relaxed) == batches else { continue }
-                found.append((actor, replace(seat)))
+                observe(thread) { actor in
+                    // It may have moved while we looked.
+                    guard seat.worker.pointee.batches.load(ordering: .relaxed) == batches else { return }
+                    found.append((actor, replace(seat)))
+                }
             case .stuck: break
             case .absent, .parked, .blocked:
                 watch.detector.forget(seat.worker.pointee.index)
                 continue
             }
             // What the handler has woken, or wakes later, must not wait for its end. The run queue is open to thieves anyway.
-            if seat.occupancy == .stuck, let next = seat.worker.takeNext() {
+            // The thread does not reach for its next-slot meanwhile: it checks in first, under our lock.
+            if seat.occupancy == .stuck, let next = seat.worker.rescueNext() {
                 inject(next)
                 rescued = true
             }
@@ -122,17 +125,21 @@ extension DispatchScheduler {
         return true
     }
 
-    /// A reference to the actor that a thread runs. Under the lock, so that the thread cannot give its seat back meanwhile.
-    private func actor(on thread: ThreadPointer) -> ActorCell? {
-        guard Self.canNameActors else { return nil }
+    /// Calls `body`, unless the thread has come to the end of what it ran, with the actor that it runs, if it is one and the kernel lets
+    /// us know. Until `body` returns the thread does not let go of it; and what `body` wrote, it sees when it does.
+    ///
+    /// Under the lock, so that the thread cannot give its seat back meanwhile.
+    private func observe(_ thread: ThreadPointer, _ body: (ActorCell?) -> Void) {
+        guard Self.canObserveThreads else { return body(nil) }
         // See `leave`: from here until we say that we are done the thread does not let go of its actor.
         thread.pointee.isObserved.store(true, ordering: .sequentiallyConsistent)
         conclave_heavy_fence()
         let address = thread.pointee.running.load(ordering: .acquiring)
-        var actor: ActorCell?
-        if address != ThreadState.job, let cell = CellPointer(bitPattern: address) { actor = cell.pointee.object }
-        // Releasing: the reference is counted before the thread goes on.
+        if address != 0 {
+            let cell = address == ThreadState.job ? nil : CellPointer(bitPattern: address)
+            body(cell?.pointee.object)
+        }
+        // Releasing: the reference is counted, and what `body` wrote is there, before the thread goes on.
         thread.pointee.isObserved.store(false, ordering: .releasing)
-        return actor
     }
 }

@@ -16,6 +16,8 @@ struct WorkerState: ~Copyable {
     private let owner: Unmanaged<DispatchScheduler>
     @usableFromInline let schedulerID: ObjectIdentifier
     let index: Int
+    /// Others may empty the next-slot at any moment: there is no fence to make sure that the thread does not.
+    let isRescuedAnytime = !DispatchScheduler.canObserveThreads
 
     init(index: Int, scheduler: DispatchScheduler) {
         self.index = index
@@ -63,8 +65,22 @@ extension UnsafeMutablePointer where Pointee == WorkerState {
         if !pointee.runQueue.push(item) { pointee.withScheduler { $0.inject(item) } }
     }
 
-    /// Empties the next-slot. By the worker's own thread, or by one that rescues what a stuck thread would leave there.
+    /// Empties the next-slot, by the worker's own thread between two batches.
+    ///
+    /// No exchange, which costs as much as sending a message: others only reach into the slot, by `rescueNext`, of a thread that is
+    /// stuck in a batch. It is seen there by `DispatchScheduler.observe`, which it cannot pass without seeing `needsCheckIn`, and then
+    /// it waits for the scheduler's lock, under which the slot is rescued, before it gets here.
     func takeNext() -> WorkItem? {
+        let bits = pointee.nextSlot.load(ordering: .relaxed)
+        guard bits != 0 else { return nil }
+        if pointee.isRescuedAnytime { return rescueNext() }
+        pointee.nextSlot.store(0, ordering: .relaxed)
+        return WorkItem(bits: bits)
+    }
+
+    /// Empties the next-slot of a thread that is in a batch: by itself, or, if it is stuck or gone, by another under the
+    /// scheduler's lock.
+    func rescueNext() -> WorkItem? {
         guard pointee.nextSlot.load(ordering: .relaxed) != 0 else { return nil }
         let bits = pointee.nextSlot.exchange(0, ordering: .acquiring)
         return bits == 0 ? nil : WorkItem(bits: bits)

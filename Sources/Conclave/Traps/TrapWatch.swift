@@ -100,7 +100,7 @@ extension DispatchScheduler {
             seat.releaseBudget()
             seat.worker.pointee.needsCheckIn.store(false, ordering: .relaxed)
             seat.renewQueue()
-            if let next = seat.worker.takeNext() { inject(next) }
+            if let next = seat.worker.rescueNext() { inject(next) }
         } else {
             ownThreads -= 1
             cell.pointee.object.renewOwnQueue()
