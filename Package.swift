@@ -64,7 +64,10 @@ let package = Package(
         .testTarget(name: "ConclaveRaftTests", dependencies: ["ConclaveRaft"]),
         .testTarget(name: "ConclaveSimulationTests", dependencies: ["Conclave", "ConclaveSimulation"]),
         .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
-        .testTarget(name: "CommandTests", dependencies: ["ConclaveCommand"]),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["Conclave", "ConclaveCommand", "ConclaveRaft", "KeyValue", "RaftCore", "RaftLog"]
+        ),
         .testTarget(name: "ActorBenchTests", dependencies: ["ActorBench"]),
         .testTarget(
             name: "DemoTests",

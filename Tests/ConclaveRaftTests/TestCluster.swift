@@ -100,11 +100,17 @@ final class TestCluster: Sendable {
     let ids: [NodeID]
     private let diskTable: Mutex<[NodeID: MemoryDisk]>
     private let options: ConsensusOptions
+    /// Of the servers that do not go by the machine's own clock.
+    private let clocks: [NodeID: any TimeSource]
     private let nodes = Mutex<[NodeID: Node]>([:])
 
-    init(_ count: Int, requestTimeout: Duration = .seconds(20), _ change: (inout ConsensusOptions) -> Void = { _ in })
-        throws
-    {
+    init(
+        _ count: Int,
+        requestTimeout: Duration = .seconds(20),
+        clocks: [NodeID: any TimeSource] = [:],
+        _ change: (inout ConsensusOptions) -> Void = { _ in }
+    ) throws {
+        self.clocks = clocks
         ids = (1...count).map { NodeID(UInt64($0)) }
         diskTable = Mutex(Dictionary(uniqueKeysWithValues: ids.map { ($0, MemoryDisk(location: "disk of \($0)")) }))
         var options = ConsensusOptions()
@@ -161,7 +167,12 @@ final class TestCluster: Sendable {
                 }
             }
         }
-        let system = ActorSystem("\(id)", workers: 2)
+        let system =
+            if let clock = clocks[id] {
+                ActorSystem("\(id)", scheduler: DispatchScheduler(workerCount: 2), time: clock)
+            } else {
+                ActorSystem("\(id)", workers: 2)
+            }
         let server = try RaftServer(
             configuration,
             machine: CountingMachine(),

@@ -141,6 +141,42 @@ struct DiskContractTests {
         #expect(recovered.hardState == vote(5, 1))
     }
 
+    @Test("P33: a sync goes to the operating system each time, and is the one that reaches the disk itself")
+    func syncReachesTheDisk() throws {
+        let disk = try PosixDisk(directory: directory.path, createIfMissing: true)
+        let file = try disk.create("f")
+        try disk.sync(file)
+        // What cannot be synced says so, which a call that is left out, or whose result is, does not.
+        var ends: [Int32] = [0, 0]
+        try #require(pipe(&ends) == 0)
+        let error = #expect(throws: DiskError.self) { try disk.sync(DiskFile(number: ends[1], name: "pipe")) }
+        #expect(error?.operation == .sync)
+        #if canImport(Glibc)
+            guard case .system(code: EINVAL, _) = error?.cause else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+        #endif
+        for end in ends { close(end) }
+        disk.close(file)
+        #expect(throws: DiskError.self) { try disk.sync(file) }
+        // Which call it is, each platform can only be seen in the source: fsync on Darwin stops at the drive's cache.
+        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+            path: "../../Sources/RaftLog/Posix/PosixDisk.swift"
+        )
+        let text = try String(contentsOf: source, encoding: .utf8)
+        let body = try #require(
+            text.components(separatedBy: "func sync(_ file").last?.components(separatedBy: "#endif").first
+        )
+        let branches = body.components(separatedBy: "#else")
+        try #require(branches.count == 2)
+        #expect(
+            branches[0].contains("canImport(Darwin)") && branches[0].contains("fcntl(file.number, F_FULLFSYNC) != -1")
+        )
+        #expect(branches[1].contains("fdatasync(file.number) == 0"))
+        #expect(!body.contains("fsync(file.number)") || body.contains("fdatasync(file.number)"))
+    }
+
     @Test("a directory that is missing is an error unless it may be created")
     func missingDirectory() throws {
         let path = directory.path + "/none"

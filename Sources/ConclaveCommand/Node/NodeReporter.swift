@@ -12,27 +12,37 @@ struct NodeReporter: Behavior {
     }
 
     let id: NodeID
-    let json: Bool
     private var role = RaftRole.follower
     private var term = Term.zero
     private var leader: NodeID?
     private var reported: NodeEvent?
 
-    init(id: NodeID, json: Bool) {
+    private let write: @Sendable (NodeEvent) -> Void
+
+    private init(id: NodeID, write: @escaping @Sendable (NodeEvent) -> Void) {
         self.id = id
-        self.json = json
+        self.write = write
+    }
+
+    /// Starts one below the root of `system`. `write` may take as long as it likes.
+    static func start(
+        in system: ActorSystem,
+        id: NodeID,
+        write: @escaping @Sendable (NodeEvent) -> Void
+    ) throws -> ActorRef<Message> {
+        try system.spawn("reporter", options: SpawnOptions(runsOn: .ownThread)) { NodeReporter(id: id, write: write) }
     }
 
     mutating func receive(_ message: consuming Message, _ context: borrowing Context<Message>) {
         switch consume message {
-        case .tell(let event): report(event)
+        case .tell(let event): write(event)
         case .changed(.roleChanged(let role, let term)):
             self.role = role
             self.term = term
         case .changed(.leaderChanged(let leader, let term)):
             self.leader = leader
             self.term = term
-        case .changed(.quarantineOver): report(.repaired(id: id))
+        case .changed(.quarantineOver): write(.repaired(id: id))
         case .changed(.configurationChanged), .changed(.transferAborted), .changed(.diskStalled): break
         }
     }
@@ -42,21 +52,23 @@ struct NodeReporter: Behavior {
         let event = NodeEvent.role(id: id, role: ServerRole(role), term: term, leader: leader)
         guard event != reported, term > .zero else { return }
         reported = event
-        report(event)
+        write(event)
     }
 
-    private func report(_ event: NodeEvent) {
-        if json {
-            StandardStreams.writeOutput(event.jsonLine + "\n")
-        } else {
-            StandardStreams.writeError(event.text + "\n")
-        }
-    }
 }
 
 extension NodeEvent {
+    /// Puts the event where programs, or people, read.
+    func print(json: Bool) {
+        if json {
+            StandardStreams.writeOutput(jsonLine + "\n")
+        } else {
+            StandardStreams.writeError(text + "\n")
+        }
+    }
+
     /// For people.
-    fileprivate var text: String {
+    private var text: String {
         switch self {
         case .ready(let id, let clientPort, let peerPort):
             "server \(id.rawValue) serves clients on 127.0.0.1:\(clientPort) and its peers on 127.0.0.1:\(peerPort)"

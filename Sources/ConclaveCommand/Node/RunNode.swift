@@ -68,9 +68,8 @@ private func startNode(
         try TCPTransport(listeningOn: .loopback(port: options.peerPort), transportOptions, events: events)
     }
 
-    let reporter = try system.spawn("reporter", options: SpawnOptions(runsOn: .ownThread)) {
-        NodeReporter(id: options.id, json: options.json)
-    }
+    let json = options.json
+    let reporter = try NodeReporter.start(in: system, id: options.id) { $0.print(json: json) }
     var configuration = RaftServerConfiguration(
         id: options.id,
         voters: options.peers.map(\.id),
