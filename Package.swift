@@ -29,11 +29,16 @@ let package = Package(
         .target(name: "RaftScenario", dependencies: ["RaftCore"]),
         .target(name: "RaftLog", dependencies: ["ConclavePlatform", "RaftCore"]),
         .target(name: "ConclaveRaft", dependencies: ["Conclave", "ConclaveNet", "RaftCore", "RaftLog"]),
-        .target(name: "ConclaveSimulation", dependencies: ["Conclave"]),
+        .target(
+            name: "ConclaveSimulation",
+            dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft", "RaftCore", "RaftLog"]
+        ),
         .target(name: "KeyValue", dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft", "RaftCore"]),
         .executableTarget(
             name: "ConclaveCommand",
-            dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft", "KeyValue", "RaftCore", "RaftLog"]
+            dependencies: [
+                "Conclave", "ConclaveNet", "ConclaveRaft", "ConclaveSimulation", "KeyValue", "RaftCore", "RaftLog",
+            ]
         ),
 
         .executableTarget(name: "ActorBench", dependencies: ["Conclave"], path: "Demos/ActorBench"),
@@ -62,7 +67,7 @@ let package = Package(
         ),
         .testTarget(name: "RaftLogTests", dependencies: ["RaftLog"]),
         .testTarget(name: "ConclaveRaftTests", dependencies: ["ConclaveRaft"]),
-        .testTarget(name: "ConclaveSimulationTests", dependencies: ["Conclave", "ConclaveSimulation"]),
+        .testTarget(name: "ConclaveSimulationTests", dependencies: ["Conclave", "ConclaveSimulation", "RaftLog"]),
         .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
         .testTarget(
             name: "CommandTests",

@@ -46,6 +46,8 @@ struct ConclaveCommand {
             try await runNode(options)
         case .client(let options):
             return try await runClient(options)
+        case .simulate(let options):
+            return try await runSimulation(options)
         }
         return .success
     }

@@ -4,6 +4,10 @@ enum ExitCode: Int32, Error, Equatable {
     case success = 0
     /// The server answered a one-shot client with an error.
     case errorReply = 1
+    /// A simulated cluster broke one of its promises.
+    case violation = 2
+    /// A simulated cluster did not go on after its faults had healed.
+    case noProgress = 3
     /// The arguments make no sense (EX_USAGE). Nothing was started.
     case usage = 64
     /// The data on disk is corrupt or of another cluster (EX_DATAERR). Starting again does not help.

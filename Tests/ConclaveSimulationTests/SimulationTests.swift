@@ -165,6 +165,16 @@ import Testing
         #expect(simulation.time == .seconds(10))
     }
 
+    @Test("the end of a pause of a machine that is down does not hide what is due after it")
+    func pauseOfDownMachine() throws {
+        let simulation = Simulation(seed: 1)
+        let machine = try simulation.machine("down") { _ in }
+        machine.crash()
+        machine.pause(for: .seconds(1))
+        try simulation.run(deadline: .seconds(10)) { await simulation.sleep(for: .seconds(2)) }
+        #expect(simulation.time == .seconds(2))
+    }
+
     @Test("a body that waits for real time stalls the run instead of passing it")
     func realTimeIsNoticed() throws {
         let simulation = Simulation(seed: 5)

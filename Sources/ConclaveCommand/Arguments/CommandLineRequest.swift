@@ -1,3 +1,4 @@
+import ConclaveSimulation
 import RaftCore
 
 /// What the arguments ask for, with checked and typed values. Parsing touches nothing outside.
@@ -8,6 +9,7 @@ enum CommandLineRequest: Equatable {
     case cluster(ClusterOptions)
     case node(NodeOptions)
     case client(ClientOptions)
+    case simulate(SimulateOptions)
 
     /// Reads the arguments after the program's name.
     /// - Throws: `UsageError` with a message that says what to do instead.
@@ -46,6 +48,7 @@ enum CommandLineRequest: Equatable {
         case .cluster: .cluster(try ClusterOptions(scanned))
         case .node: .node(try NodeOptions(scanned))
         case .client: .client(try ClientOptions(scanned))
+        case .sim: .simulate(try SimulateOptions(scanned))
         }
     }
 }
@@ -148,6 +151,24 @@ extension ClientOptions {
         port = try arguments.integer("--port", in: portRange).map(UInt16.init) ?? port
         resp3 = arguments.has("--resp3")
         command = arguments.words
+    }
+}
+
+extension SimulateOptions {
+    fileprivate init(_ arguments: ScannedArguments) throws(UsageError) {
+        self.init()
+        firstSeed = try arguments.integer("--seed", in: 0...Int.max).map { UInt64($0) } ?? firstSeed
+        if let count = try arguments.integer("--runs", in: 0...1_000_000_000) { runs = count == 0 ? nil : count }
+        minutes = try arguments.integer("--minutes", in: 1...1_440) ?? minutes
+        nodes = try arguments.integer("--nodes", in: ClusterOptions.nodeRange) ?? nodes
+        if let name = arguments.values["--profile"] {
+            guard let known = FaultProfile(rawValue: name) else {
+                let names = FaultProfile.allCases.map(\.rawValue).joined(separator: ", ")
+                throw UsageError(message: "--profile: there is no '\(name)'; choose one of: \(names)", verb: .sim)
+            }
+            profile = known
+        }
+        plan = arguments.values["--plan"]
     }
 }
 

@@ -30,6 +30,7 @@ enum HelpText {
         case .cluster: clusterNotes
         case .node: nodeNotes
         case .client: clientNotes
+        case .sim: simulateNotes
         }
     }
 
@@ -63,6 +64,22 @@ enum HelpText {
         what to do. A batch that a crash cut off at the very end was never acknowledged, and is dropped.
 
         A full disk ends no server: only deletions and reads are taken (-MISCONF otherwise) until there is space.
+        """
+
+    private static let simulateNotes = """
+        Each seed is a cluster of unchanged servers in a world of its own, under virtual time: clients read and write while
+        the network and the disks do what the profile says, then everything heals and a write must succeed. Clients' histories
+        must be linearizable. The same seed takes the same steps, everywhere.
+
+        profiles: calm   no faults
+                  net    frames lost, doubled, late, out of order; links cut one way and both ways; machines that pause
+                  disk   processes killed, power cut with what was not synced, syncs that fail
+                  all    both
+
+        The first seed that fails ends the run: its faults are cut down to those that it takes, and written to a file that
+        --plan plays again, with a trace and, for a history, an HTML timeline.
+
+        Exit codes: 0 all seeds held, 2 a promise was broken, 3 no progress after healing, 70 the simulation itself failed.
         """
 
     private static let clientNotes = """

@@ -3,12 +3,14 @@ enum Verb: String, CaseIterable {
     case cluster
     case node
     case client
+    case sim
 
     var summary: String {
         switch self {
         case .cluster: "start a whole cluster on this machine and keep it running"
         case .node: "run one server"
         case .client: "send commands to a server"
+        case .sim: "run clusters in a simulated world full of faults"
         }
     }
 
@@ -17,6 +19,8 @@ enum Verb: String, CaseIterable {
         switch self {
         case .cluster: "conclave cluster [--nodes N] [--port PORT] [--data DIR] [--json]"
         case .node: "conclave node --id N --peers 1=HOST:PORT,2=HOST:PORT,… --client-port PORT --data DIR [options]"
+        case .sim:
+            "conclave sim [--seed S] [--runs N] [--minutes M] [--nodes N] [--profile calm|net|disk|all] [--plan FILE]"
         case .client: "conclave client [-h HOST] [-p PORT] [--resp3] [COMMAND [ARGUMENT…]]"
         }
     }
@@ -27,6 +31,7 @@ enum Verb: String, CaseIterable {
         case .cluster: Self.clusterOptions + [help]
         case .node: Self.nodeOptions + [help]
         case .client: Self.clientOptions + [help]
+        case .sim: Self.simulateOptions + [help]
         }
     }
 
@@ -76,6 +81,15 @@ enum Verb: String, CaseIterable {
         OptionSpec(name: "--json", help: "print one JSON object per line and event on standard output"),
         OptionSpec(name: "--until-stdin-closes", help: "stop when standard input is at its end (the launcher's way)"),
         OptionSpec(name: "--host", placeholder: "HOST", help: "only 127.0.0.1 for now: there are no passwords yet"),
+    ]
+
+    private static let simulateOptions = [
+        OptionSpec(name: "--seed", placeholder: "S", help: "the first seed (default 0)"),
+        OptionSpec(name: "--runs", placeholder: "N", help: "how many seeds (default 100); 0: until Ctrl-C"),
+        OptionSpec(name: "--minutes", placeholder: "M", help: "simulated minutes under faults in each run (default 1)"),
+        OptionSpec(name: "--nodes", short: "-n", placeholder: "N", help: "how many servers, 1 to 9 (default 3)"),
+        OptionSpec(name: "--profile", placeholder: "NAME", help: "which faults: calm, net, disk or all (default all)"),
+        OptionSpec(name: "--plan", placeholder: "FILE", help: "the faults of the run, instead of those of its seed"),
     ]
 
     private static let clientOptions = [

@@ -141,7 +141,8 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
         system.onEvent { event in
             if case .restartIntensityExceeded("/node", let child) = event { onFailure(.failed(NodeGaveUp(on: child))) }
         }
-        Task {
+        // Beside the actors: in a simulation no other thread may take part.
+        Task(executorPreference: system.taskExecutor) {
             let reason = await node.terminated()
             if !reason.isNormal { onFailure(reason) }
         }

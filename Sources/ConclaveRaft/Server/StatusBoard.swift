@@ -6,23 +6,23 @@ import Synchronization
 /// How a server stands in its cluster.
 public struct RaftStatus: Hashable, Sendable {
     /// The server.
-    public internal(set) var id: NodeID
+    public package(set) var id: NodeID
     /// Who votes, by the configuration that the cluster was founded with.
-    public internal(set) var voters: [NodeID]
+    public package(set) var voters: [NodeID]
     /// What it is at the moment.
-    public internal(set) var role = RaftRole.follower
+    public package(set) var role = RaftRole.follower
     /// The latest term it has seen.
-    public internal(set) var term = Term.zero
+    public package(set) var term = Term.zero
     /// Whom it takes for the leader.
-    public internal(set) var leader: NodeID?
+    public package(set) var leader: NodeID?
     /// The end of its log.
-    public internal(set) var lastIndex = LogIndex.zero
+    public package(set) var lastIndex = LogIndex.zero
     /// The last entry that it knows to be committed.
-    public internal(set) var commitIndex = LogIndex.zero
+    public package(set) var commitIndex = LogIndex.zero
     /// The last entry that its state machine has applied.
-    public internal(set) var appliedIndex = LogIndex.zero
+    public package(set) var appliedIndex = LogIndex.zero
     /// Its log was found damaged when it started, and is not whole again yet (rule P34).
-    public internal(set) var isQuarantined = false
+    public package(set) var isQuarantined = false
 }
 
 /// The last published status. Written by consensus and the applier, read from anywhere.

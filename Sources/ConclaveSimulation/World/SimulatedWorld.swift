@@ -43,6 +43,8 @@ final class SimulatedWorld: @unchecked Sendable {
     /// What is ready on machines that are paused.
     private var held: [Runnable] = []
     private var alarms: [Int: Alarm] = [:]
+    /// What else is due, the latest first.
+    private var events: [Alarm] = []
     private var paused: [Int: UInt64] = [:]
     private var nextOrder = 0
     private var clock: UInt64
@@ -117,10 +119,25 @@ final class SimulatedWorld: @unchecked Sendable {
     var steps: Int { locked { stepCount } }
 
     /// Whether nothing will ever happen by itself.
-    var isQuiet: Bool { locked { ready.isEmpty && nextDue == nil } }
+    var isQuiet: Bool { locked { ready.isEmpty && nextMoment == nil } }
 
     /// A number from the world's chance.
     func draw() -> UInt64 { locked { random.next() } }
+
+    /// Runs `handler` at `moment`, or now if that is over. Of events for one moment the one added first runs first.
+    func at(_ moment: UInt64, _ handler: @escaping @Sendable () -> Void) {
+        locked {
+            noteThread()
+            nextOrder += 1
+            var low = 0
+            var high = events.count
+            while low < high {
+                let middle = (low + high) / 2
+                if events[middle].deadline > moment { low = middle + 1 } else { high = middle }
+            }
+            events.insert(Alarm(deadline: moment, order: nextOrder, handler: handler), at: low)
+        }
+    }
 
     /// Runs `body` with the calling thread as the world's.
     func onHomeThread<Result>(_ body: () throws -> Result) rethrows -> Result {
@@ -194,7 +211,24 @@ final class SimulatedWorld: @unchecked Sendable {
     private func isOvertakenByTime() -> Bool {
         guard random.happens(perMille: configuration.earlyAlarmsPerMille) else { return false }
         let latest = clock + configuration.earlyAlarmWindow.nanoseconds
-        return nextDue.map { $0.deadline <= latest } ?? false
+        return nextMoment.map { $0 <= latest } ?? false
+    }
+
+    /// When something is due next, on a machine or elsewhere.
+    private var nextMoment: UInt64? {
+        guard let event = events.last?.deadline else { return nextDue?.deadline }
+        return min(event, nextDue?.deadline ?? .max)
+    }
+
+    /// The next event, if none of the machines has anything due before it.
+    private func takeEvent(until deadline: UInt64) -> (@Sendable () -> Void)? {
+        guard let event = events.last, event.deadline <= deadline, event.deadline <= nextDue?.deadline ?? .max else {
+            return nil
+        }
+        events.removeLast()
+        setClock(max(clock, event.deadline))
+        countStep(UInt64(event.order) << 8 | 2)
+        return event.handler
     }
 
     private var nextDue: (machine: Int, deadline: UInt64, isPause: Bool)? {
@@ -212,7 +246,9 @@ final class SimulatedWorld: @unchecked Sendable {
     }
 
     private func nextAlarm(until deadline: UInt64) -> (@Sendable () -> Void)? {
-        while let due = nextDue, due.deadline <= deadline {
+        while true {
+            if let event = takeEvent(until: deadline) { return event }
+            guard let due = nextDue, due.deadline <= deadline else { return nil }
             setClock(max(clock, due.deadline))
             if due.isPause {
                 resumeNow(due.machine)
@@ -226,7 +262,6 @@ final class SimulatedWorld: @unchecked Sendable {
             record(.timer, due.machine, "")
             return handler
         }
-        return nil
     }
 
     private func resumeNow(_ machine: Int) {

@@ -115,6 +115,13 @@ public final class Simulation: Sendable {
     /// - Throws: `SimulationError`.
     public func settle() throws { try advance(by: .zero) }
 
+    /// Waits for so much virtual time. For bodies of `run` and tasks of theirs; `Task.sleep` waits for real time.
+    public func sleep(for duration: Duration) async {
+        await withCheckedContinuation { continuation in
+            world.at(world.now + duration.nanoseconds) { continuation.resume() }
+        }
+    }
+
     // MARK: Looking
 
     /// Virtual time since the start.

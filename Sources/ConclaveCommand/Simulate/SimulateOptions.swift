@@ -1,0 +1,20 @@
+import ConclaveSimulation
+
+/// What `conclave sim` was asked to do.
+struct SimulateOptions: Equatable {
+    var firstSeed: UInt64 = 0
+    /// Seeds one after the other from the first; nil: until somebody stops it.
+    var runs: Int? = 100
+    /// Simulated minutes under faults in each run.
+    var minutes = 1
+    /// Servers.
+    var nodes = 3
+    var profile = FaultProfile.all
+    /// A file with the faults of the run, instead of those of its seed.
+    var plan: String?
+
+    /// The arguments that repeat one seed.
+    func replay(_ seed: UInt64) -> String {
+        "conclave sim --seed \(seed) --runs 1 --minutes \(minutes) --nodes \(nodes) --profile \(profile.rawValue)"
+    }
+}

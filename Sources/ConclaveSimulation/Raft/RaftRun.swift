@@ -1,0 +1,68 @@
+// One seed of a simulated Raft cluster: options, result, and why it may fail.
+
+package import RaftLog
+
+/// Which faults a run injects.
+package enum FaultProfile: String, CaseIterable, Sendable {
+    /// None.
+    case calm
+    /// Frames are lost, doubled, delayed and reordered; links are cut one way and both ways; machines pause.
+    case net
+    /// Machines lose their power with what was not synced, or only the process; a sync fails once.
+    case disk
+    /// Both.
+    case all
+
+    var hasNetworkFaults: Bool { self == .net || self == .all }
+    var hasDiskFaults: Bool { self == .disk || self == .all }
+}
+
+/// What a run does.
+package struct RaftRunOptions: Sendable {
+    /// Servers, all of them voters; 3 by default.
+    package var nodes = 3
+    /// Which faults.
+    package var profile = FaultProfile.all
+    /// What goes wrong instead of what the seed says; nil by default.
+    package var plan: FaultPlan?
+    /// How long clients work under faults, in virtual time; 30 s by default.
+    package var faultPhase = Duration.seconds(30)
+    /// After the faults have healed, a write must be acknowledged within this; 10 s by default.
+    package var livenessBound = Duration.seconds(10)
+    /// Clients, each with one call at a time; 4 by default.
+    package var clients = 4
+    /// Keys they share; 3 by default.
+    package var keys = 3
+    /// The last so many events are kept for the trace of a failure; 0 by default.
+    package var traceCapacity = 0
+    /// What stands between a server and its disk: a place to plant a bug. Nothing by default.
+    package var wrapDisk: @Sendable (any Disk) -> any Disk = { $0 }
+
+    package init() {}
+}
+
+/// What a run that held came to.
+package struct RaftRunReport: Sendable {
+    package var seed: UInt64
+    package var signature: UInt64
+    package var virtualTime: Duration
+    package var operations: Int
+    package var answered: Int
+    package var commits: Int
+    package var elections: Int
+    package var faults: Int
+}
+
+/// Why a run failed.
+package struct RaftRunFailure: Error, CustomStringConvertible {
+    package enum Kind: Hashable, Sendable { case correctness, liveness, broken }
+
+    package var kind: Kind
+    package var seed: UInt64
+    package var complaint: String
+    package var trace: String
+    /// An HTML page, where the history is not linearizable.
+    package var timeline: String?
+
+    package var description: String { "seed \(seed): \(complaint)" }
+}
