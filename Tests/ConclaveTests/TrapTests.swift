@@ -172,6 +172,90 @@
         }
     }
 
+    /// Traps in its calls about some actors.
+    private struct TrappingInstrument: Instrument {
+        func messageSent(to actor: ActorInfo, from sender: ActorInfo?) -> UInt64 {
+            if actor.path == "/target" { trap("overflow") }
+            return 0
+        }
+        func handlerBegins(in actor: ActorInfo, mark: UInt64?) { if actor.path == "/begins" { trap("overflow") } }
+        func handlerEnded(in actor: ActorInfo, error: (any Error)?) { if actor.path == "/ends" { trap("overflow") } }
+        func actorEnded(_ actor: ActorInfo, reason: ExitReason) { if actor.path == "/last" { trap("overflow") } }
+    }
+
+    private final class Bomb: Sendable {
+        deinit { trap("overflow") }
+    }
+
+    @Test(
+        "traps in an instrument's calls about a message, and in a destructor while a handler runs, fail the actor that runs there"
+    )
+    func instrument() async {
+        await #expect(processExitsWith: .success) {
+            let system = ActorSystem("instrument", trapIsolation: .upTo(8), instrument: TrappingInstrument())
+            let ends = Journal<String>()
+            system.onEvent { if case .actorStopped(let path, let reason) = $0 { ends.note("\(path) \(reason)") } }
+            let target = try system.spawn("target") { Puppet() }
+            for name in ["begins", "ends"] { try system.spawn(name) { Puppet() }.act { _ in } }
+            try system.spawn("sender") { Puppet() }.act { _ in target.send(.note("")) }
+            try system.spawn("holder") { Puppet() }.act { [bomb = Bomb()] _ in withExtendedLifetime(bomb) {} }
+            let keeper = try system.spawn("keeper") { [made = Counter()] in
+                made.up()
+                let bomb = Bomb()
+                return Puppet(stopping: { _, _ in withExtendedLifetime(bomb) {} })
+            }
+            keeper.stop()
+            let names = ["begins", "ends", "sender", "holder", "keeper"]
+            #expect(Set(await ends.first(5)) == Set(names.map { "/\($0) failed(trapped(SIGILL))" }))
+            // Others go on, and the one that was only sent to among them.
+            try await system.spawn("other") { Puppet() }.settle()
+            target.stop()
+            await system.shutdown()
+            #expect(system.threadCount == 0)
+        }
+    }
+
+    @Test("a message whose instrument traps is gone, and what waits behind it is received by the next incarnation")
+    func instrumentAmidMessages() async {
+        await #expect(processExitsWith: .success) {
+            struct Once: Instrument {
+                let count = Counter()
+                func handlerBegins(in actor: ActorInfo, mark: UInt64?) {
+                    guard actor.path == "/actor" else { return }
+                    count.up()
+                    if count.value == 3 { trap("overflow") }
+                }
+            }
+            let system = ActorSystem("amid", trapIsolation: .upTo(8), instrument: Once())
+            let journal = Journal<Int>()
+            let actor = try system.spawn("actor", options: .permanent) { Puppet() }
+            let sender = try system.spawn { Puppet() }
+            sender.act { _ in for number in 0..<6 { actor.act { _ in journal.note(number) } } }
+            #expect(await journal.first(5) == [0, 1, 3, 4, 5])
+            await system.shutdown()
+        }
+    }
+
+    @Test(
+        "a trap in the destructor of a message that nobody received, or in an instrument's news of an end, ends the process"
+    )
+    func outsideOfHandlers() async {
+        await #expect(processExitsWith: .signal(SIGILL)) {
+            let system = ActorSystem("letters", trapIsolation: .upTo(8))
+            let actor = try system.spawn { Puppet() }
+            actor.act { context in
+                context.myself.act { [bomb = Bomb()] _ in withExtendedLifetime(bomb) {} }
+                context.stop()
+            }
+            _ = await Journal<Int>().first(1)
+        }
+        await #expect(processExitsWith: .signal(SIGILL)) {
+            let system = ActorSystem("last", trapIsolation: .upTo(8), instrument: TrappingInstrument())
+            try system.spawn("last") { Puppet() }.act { $0.stop() }
+            _ = await Journal<Int>().first(1)
+        }
+    }
+
     private struct AsyncTrapper: AsyncBehavior {
         enum Message { case trap }
         mutating func receive(_ message: consuming Message, _ context: borrowing Context<Message>) async throws {

@@ -132,9 +132,11 @@ extension AsyncBehavior {
         case .message:
             var messages = 1
             cell.noteActivity(&messages)
-            probe.willReceive(cell, node, MessageLayout<Message>.markOffset)
+            let mark = probe.mark(of: node, MessageLayout<Message>.markOffset)
+            let message = node.payload.assumingMemoryBound(to: Message.self).move()
             node.pointee.kind = .hollow
-            return node.payload.assumingMemoryBound(to: Message.self).move()
+            probe.willReceive(cell, mark: mark)
+            return message
         case .doorbell:
             guard let waiting = cell.answer(node) else { return nil }
             defer { NodePool.free(waiting, thread) }
@@ -145,7 +147,7 @@ extension AsyncBehavior {
             let slot = UnsafeMutablePointer<Message>.allocate(capacity: 1)
             defer { slot.deallocate() }
             guard signal.makeMessage(at: UnsafeMutableRawPointer(slot)) else { return nil }
-            probe.willReceive(cell)
+            probe.willReceive(cell, mark: InstrumentProbe.noMark)
             return slot.move()
         }
     }

@@ -124,7 +124,7 @@ extension Behavior {
             isFlushed = false
             do {
                 if node.pointee.kind == .message {
-                    probe.willReceive(cell, node, MessageLayout<Message>.markOffset)
+                    let mark = probe.mark(of: node, MessageLayout<Message>.markOffset)
                     let message = node.payload.assumingMemoryBound(to: Message.self).move()
                     node.pointee.kind = .hollow
                     if next != 0 {
@@ -134,6 +134,7 @@ extension Behavior {
                     // Before any code of the user: should it trap, another thread goes on from here.
                     cell.pointee.head = node
                     messages += 1
+                    probe.willReceive(cell, mark: mark)
                     try behavior.pointee.receive(message, context)
                     probe.didReceive(cell)
                 } else {
@@ -190,10 +191,11 @@ extension Behavior {
         }
         guard let waiting = context.cell.answer(node) else { return false }
         if waiting.pointee.kind == .message {
-            probe.willReceive(context.cell, waiting, MessageLayout<Message>.markOffset)
+            let mark = probe.mark(of: waiting, MessageLayout<Message>.markOffset)
             let message = waiting.payload.assumingMemoryBound(to: Message.self).move()
             waiting.pointee.kind = .hollow
             NodePool.free(waiting, ThreadState.current)
+            probe.willReceive(context.cell, mark: mark)
             try behavior.pointee.receive(message, context)
             probe.didReceive(context.cell)
             return true
@@ -213,7 +215,7 @@ extension Behavior {
         let signal = node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).move().takeRetainedValue()
         node.pointee.kind = .hollow
         if signal.isCode {
-            probe.willReceive(context.cell)
+            probe.willReceive(context.cell, mark: InstrumentProbe.noMark)
             try signal.run(on: UnsafeMutableRawPointer(behavior), context.cell)
             probe.didReceive(context.cell)
             return
@@ -221,7 +223,7 @@ extension Behavior {
         let slot = UnsafeMutablePointer<Message>.allocate(capacity: 1)
         defer { slot.deallocate() }
         if signal.makeMessage(at: UnsafeMutableRawPointer(slot)) {
-            probe.willReceive(context.cell)
+            probe.willReceive(context.cell, mark: InstrumentProbe.noMark)
             try behavior.pointee.receive(slot.move(), context)
             probe.didReceive(context.cell)
         }

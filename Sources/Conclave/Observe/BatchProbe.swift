@@ -3,10 +3,10 @@
 /// Follows one actor's handlers.
 @usableFromInline
 protocol BatchProbe: Sendable {
-    /// A message is about to be received. Its mark, if it has one, is `markOffset` bytes behind the start of its payload.
-    func willReceive(_ cell: CellPointer, _ node: NodePointer, _ markOffset: Int)
-    /// What came as a signal is about to be received.
-    func willReceive(_ cell: CellPointer)
+    /// The mark of a message, `markOffset` bytes behind the start of its payload; `noMark` if it has none.
+    func mark(of node: NodePointer, _ markOffset: Int) -> UInt64
+    /// A message is about to be received. It has been taken out of the mailbox: instruments may trap.
+    func willReceive(_ cell: CellPointer, mark: UInt64)
     func didReceive(_ cell: CellPointer)
     func didFail(_ cell: CellPointer, _ error: any Error)
 }
@@ -15,8 +15,8 @@ protocol BatchProbe: Sendable {
 @usableFromInline
 struct NoProbe: BatchProbe {
     @inlinable init() {}
-    @inlinable @inline(__always) func willReceive(_ cell: CellPointer, _ node: NodePointer, _ markOffset: Int) {}
-    @inlinable @inline(__always) func willReceive(_ cell: CellPointer) {}
+    @inlinable @inline(__always) func mark(of node: NodePointer, _ markOffset: Int) -> UInt64 { InstrumentProbe.noMark }
+    @inlinable @inline(__always) func willReceive(_ cell: CellPointer, mark: UInt64) {}
     @inlinable @inline(__always) func didReceive(_ cell: CellPointer) {}
     @inlinable @inline(__always) func didFail(_ cell: CellPointer, _ error: any Error) {}
 }
@@ -27,13 +27,14 @@ struct InstrumentProbe: BatchProbe {
     @usableFromInline init() {}
 
     @usableFromInline
-    func willReceive(_ cell: CellPointer, _ node: NodePointer, _ markOffset: Int) {
-        let mark = (node.payload + markOffset).load(as: UInt64.self)
-        instrument(cell)?.handlerBegins(in: info(cell), mark: mark == Self.noMark ? nil : mark)
+    func mark(of node: NodePointer, _ markOffset: Int) -> UInt64 {
+        (node.payload + markOffset).load(as: UInt64.self)
     }
 
     @usableFromInline
-    func willReceive(_ cell: CellPointer) { instrument(cell)?.handlerBegins(in: info(cell), mark: nil) }
+    func willReceive(_ cell: CellPointer, mark: UInt64) {
+        instrument(cell)?.handlerBegins(in: info(cell), mark: mark == Self.noMark ? nil : mark)
+    }
 
     @usableFromInline
     func didReceive(_ cell: CellPointer) { instrument(cell)?.handlerEnded(in: info(cell), error: nil) }
@@ -47,7 +48,7 @@ struct InstrumentProbe: BatchProbe {
     private func info(_ cell: CellPointer) -> ActorInfo { ActorInfo(cell.pointee.object) }
 
     /// In the place of a mark, for a message that has none.
-    static var noMark: UInt64 { .max }
+    @inlinable static var noMark: UInt64 { .max }
 }
 
 /// Where an instrumented message carries its mark.
