@@ -37,6 +37,7 @@ public final class ActorSystem: @unchecked Sendable {
     /// Makes a system whose actors run on Dispatch threads.
     ///
     /// - Parameters:
+    ///   - name: for people to read.
     ///   - workers: the most threads that run actors at a time; the machine's processors by default.
     ///   - restartIntensity: how often actors spawned here may be restarted; beyond that the system shuts down.
     ///   - watchdog: how long a handler may hold its worker without saying so by `Context.blocking`; after that another worker

@@ -27,8 +27,13 @@ public struct Agent<State: Sendable>: Sendable {
 
     /// Makes an agent with a name, or one that is restarted by its supervisor.
     ///
-    /// - Parameter options: with a restart type other than `temporary`, an action that throws in mode `fail` fails the actor, and
-    ///   its supervisor starts it again with `state`; what waits for it is kept.
+    /// - Parameters:
+    ///   - state: what it starts with.
+    ///   - system: the agent is a child of its root.
+    ///   - name: unique among the root's children.
+    ///   - options: with a restart type other than `temporary`, an action that throws in mode `fail` fails the actor, and its
+    ///     supervisor starts it again with `state`; what waits for it is kept.
+    ///   - mode: what becomes of the agent over an action that throws.
     /// - Throws: `SpawnError`.
     public init(
         _ state: State,
@@ -148,7 +153,9 @@ extension Agent {
 extension Agent {
     /// Lets an agent that has failed go on with `state`.
     ///
-    /// - Parameter discardingHeld: what waits for the agent is destroyed instead of run.
+    /// - Parameters:
+    ///   - state: what it goes on with.
+    ///   - discardingHeld: what waits for the agent is destroyed instead of run.
     /// - Throws: `AgentError.notFailed` if it has not failed, by what this sender sent so far; `AskError` if it has ended.
     public func restart(with state: State, discardingHeld: Bool = false) async throws {
         guard let ref else { throw AskError.noProcess }

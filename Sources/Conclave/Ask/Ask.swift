@@ -35,6 +35,7 @@ extension Context {
     /// incarnation that asked gets it or nobody.
     ///
     /// - Parameters:
+    ///   - target: who is asked.
     ///   - timeout: how long to wait.
     ///   - request: makes the message around the token that the other actor is to answer through.
     ///   - message: makes this actor's own message of the answer or of an `AskError`. Called when the message is received.

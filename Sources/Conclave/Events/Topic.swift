@@ -59,7 +59,9 @@ public final class Topic<Event: Sendable>: @unchecked Sendable {
     ///
     /// A second subscription of the same actor replaces the first, so that an actor may subscribe whenever it is started.
     ///
-    /// - Parameter message: makes the message, on the publisher's thread; nil leaves the event out.
+    /// - Parameters:
+    ///   - actor: who gets the messages.
+    ///   - message: makes the message, on the publisher's thread; nil leaves the event out.
     public func subscribe<Message>(
         _ actor: ActorRef<Message>,
         _ message: @escaping @Sendable (Event) -> sending Message?

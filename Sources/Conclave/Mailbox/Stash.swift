@@ -8,7 +8,9 @@ extension Context {
     /// What is still put aside when the incarnation ends goes back to the front of the mailbox: the next incarnation receives it
     /// first, or it becomes a dead letter with the rest.
     ///
-    /// - Parameter limit: the most messages put aside at a time, this one among them.
+    /// - Parameters:
+    ///   - message: what this actor has received, or any message that it takes.
+    ///   - limit: the most messages put aside at a time, this one among them.
     /// - Throws: `StashFull`. The message is dropped then: a handler that lets the error pass fails over it, as over any other.
     public func stash(_ message: consuming Message, limit: Int = 1000) throws(StashFull) {
         let object = cell.pointee.object

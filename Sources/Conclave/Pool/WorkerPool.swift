@@ -48,7 +48,9 @@ public struct WorkerPool<Job: Sendable, Output: Sendable>: Sendable {
 
     /// Gives the pool a job and waits for its result.
     ///
-    /// - Parameter timeout: for waiting and working together. A job that is still waiting then is never begun.
+    /// - Parameters:
+    ///   - job: what a worker is to do.
+    ///   - timeout: for waiting and working together. A job that is still waiting then is never begun.
     /// - Throws: `PoolError`; `AskError`, for example when the pool has ended; `CancellationError` when the task is cancelled.
     public func submit(_ job: Job, timeout: Duration = .seconds(5)) async throws -> Output {
         try await ref.ask(timeout: timeout) { .submit(PooledJob(job: job, reply: $0)) }.get()
