@@ -132,7 +132,12 @@ private func shrink(_ failure: RaftRunFailure, _ options: SimulateOptions) -> Fa
     var run = runOptions(options, nil)
     let plan = RaftSimulation.plan(seed: failure.seed, run)
     StandardStreams.writeError("looking for a smaller plan than its \(plan.steps.count) faults\n")
-    var shrinker = Shrinker(budget: 200) { smaller in
+    var tries = 0
+    var shrinker = Shrinker(budget: 100) { smaller in
+        tries += 1
+        if tries % 10 == 0 {
+            StandardStreams.writeError("\(tries) plans tried, now one of \(smaller.steps.count) faults\n")
+        }
         run.plan = smaller
         guard case .failed(let other) = simulate(failure.seed, run) else { return false }
         return other.kind == failure.kind

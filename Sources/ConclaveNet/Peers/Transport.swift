@@ -2,7 +2,8 @@
 
 package import Conclave
 
-/// Carries frames between servers. It may lose, and after a reconnect repeat nothing but lose, never corrupt: Raft sends again.
+/// Carries frames between servers. Each arrives once, whole, or not at all: a lost one may be sent again by whoever cares, and a
+/// command that is passed on must not be doubled.
 ///
 /// From one server to another frames arrive in the order sent as long as the link is up.
 package protocol Transport: AnyObject, Sendable {

@@ -32,10 +32,14 @@ package final class SimulatedNetwork: Sendable {
 
     private let world: SimulatedWorld
     private let state: Mutex<State>
+    private let mayArriveTwice: @Sendable ([UInt8]) -> Bool
 
     /// A network of the simulation's machines.
-    package init(_ simulation: Simulation) {
+    ///
+    /// - Parameter mayArriveTwice: for which frames that is a fault worth injecting, although no `Transport` may do it.
+    package init(_ simulation: Simulation, mayArriveTwice: @escaping @Sendable ([UInt8]) -> Bool = { _ in true }) {
         world = simulation.world
+        self.mayArriveTwice = mayArriveTwice
         state = Mutex(State(random: simulation.makeRandom()))
     }
 
@@ -103,7 +107,7 @@ package final class SimulatedNetwork: Sendable {
                 return []
             }
             var arrivals = [(Self.arrival(link, now, &state), target.generation)]
-            if state.random.happens(perMille: state.faults.duplicatesPerMille) {
+            if state.random.happens(perMille: state.faults.duplicatesPerMille), mayArriveTwice(frame) {
                 state.faultCount += 1
                 arrivals.append((Self.arrival(link, now, &state), target.generation))
             }

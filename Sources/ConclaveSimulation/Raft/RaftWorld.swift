@@ -34,7 +34,11 @@ final class RaftWorld: Sendable {
     init(_ simulation: Simulation, _ options: RaftRunOptions) throws {
         self.simulation = simulation
         wrapDisk = options.wrapDisk
-        network = SimulatedNetwork(simulation)
+        // Raft's own messages must stand it; a command without a session that is passed on twice would be carried out twice.
+        network = SimulatedNetwork(simulation) { frame in
+            guard case .raft = try? frame.withUnsafeBytes({ try WireCodec.decode($0) }) else { return false }
+            return true
+        }
         ids = (1...options.nodes).map { NodeID(UInt64($0)) }
         disks = Dictionary(uniqueKeysWithValues: ids.map { ($0, MemoryDisk(location: "disk of \($0)")) })
         watched = Mutex(Watched(random: simulation.makeRandom()))
