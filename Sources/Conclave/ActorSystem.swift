@@ -12,7 +12,7 @@ internal import Synchronization
 ///
 /// A system lives until `shutdown`, also when nobody refers to it.
 public final class ActorSystem: @unchecked Sendable {
-    // SAFETY: `liveRoot` and `endReason` are only touched under `rootLock`; everything else is constant, atomic or under a mutex.
+    // SAFETY: `liveRoot` and `endReason` are only touched under `rootLock`; everything else is constant, atomic or under a lock.
 
     /// For people to read.
     public let name: String
@@ -31,7 +31,7 @@ public final class ActorSystem: @unchecked Sendable {
     let counters = EventCounters()
     /// The names of the system's actors, and its groups.
     public let registry = Registry()
-    private let generator: Mutex<SeededRandom>
+    private let generator: Guarded<SeededRandom>
     private static let liveSystems = Atomic<Int>(0)
 
     /// Makes a system whose actors run on Dispatch threads.
@@ -79,7 +79,7 @@ public final class ActorSystem: @unchecked Sendable {
     ) {
         self.name = name
         Self.liveSystems.add(1, ordering: .relaxed)
-        generator = Mutex(SeededRandom(seed: seed))
+        generator = Guarded(SeededRandom(seed: seed))
         self.scheduler = scheduler
         self.instrument = instrument
         timers = TimerService(source: time)
@@ -129,7 +129,7 @@ public final class ActorSystem: @unchecked Sendable {
     public func shutdown() async {
         requestShutdown()
         _ = await terminated()
-        timers.shutdown()
+        await timers.shutdown()
         await scheduler.shutdown()
         events.finish()
     }

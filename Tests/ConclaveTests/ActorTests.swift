@@ -1,6 +1,5 @@
 import Conclave
 import Dispatch
-import Synchronization
 import Testing
 
 @Suite struct ActorTests {
@@ -35,7 +34,7 @@ import Testing
         let depth = 10_000
         let (refs, lowest) = AsyncStream.makeStream(of: ActorRef<Nested.Message>.self)
         try system.spawn { Nested(below: depth, lowest: lowest) }.send(.grow)
-        let last = Mutex<ActorRef<Nested.Message>?>(nil)
+        let last = Guarded<ActorRef<Nested.Message>?>(nil)
         for await ref in refs { last.withLock { $0 = ref } }
         await system.shutdown()
         #expect(system.liveCellCount == depth + 2)

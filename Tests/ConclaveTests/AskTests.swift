@@ -1,5 +1,4 @@
 import Conclave
-import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct AskTests {
@@ -273,7 +272,7 @@ import Testing
 
 /// Holds a value until told to drop it.
 private final class Taken<Value: Sendable>: Sendable {
-    private let value: Mutex<Value?>
-    init(_ value: Value) { self.value = Mutex(value) }
+    private let value: Guarded<Value?>
+    init(_ value: Value) { self.value = Guarded(value) }
     func take() { value.withLock { $0 = nil } }
 }

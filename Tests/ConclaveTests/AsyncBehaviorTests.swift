@@ -57,7 +57,7 @@ extension ActorRef<AsyncPuppet.Message> {
 
 /// Lets tasks wait until somebody opens it. Waiting ignores cancellation.
 private final class AsyncGate: Sendable {
-    private let state = Mutex((isOpen: false, waiting: [CheckedContinuation<Void, Never>]()))
+    private let state = Guarded((isOpen: false, waiting: [CheckedContinuation<Void, Never>]()))
 
     func wait() async {
         await withCheckedContinuation { continuation in

@@ -1,6 +1,5 @@
 import Conclave
 import Dispatch
-import Synchronization
 import Testing
 
 /// No watchdog here: only what a handler says about itself counts.
@@ -81,7 +80,7 @@ import Testing
         for actor in blocked { try await actor.settle() }
 
         let running = Counter()
-        let most = Mutex(0)
+        let most = Guarded(0)
         let busy = try (0..<50).map { _ in try system.spawn { Puppet() } }
         for actor in busy {
             actor.act { _ in

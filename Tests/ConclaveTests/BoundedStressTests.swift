@@ -64,24 +64,6 @@ private final class BoundedTally: Sendable {
     init(payloads: Counter = Counter()) { self.payloads = payloads }
 }
 
-private final class OpenTasks: Sendable {
-    private let begun = Counter()
-    private let done = Journal<Int>()
-    func begin() { begun.up() }
-    func end() { done.note(1) }
-    func settled() async -> Bool { await done.first(begun.value).count == begun.value }
-}
-
-/// Counted from its making to its end, however that comes.
-private final class Payload: Sendable {
-    private let live: Counter
-    init(_ live: Counter) {
-        self.live = live
-        live.up()
-    }
-    deinit { live.up(by: -1) }
-}
-
 private struct BoundedTarget: Behavior {
     enum Message: Sendable {
         case number(sender: Int, Int, Payload)

@@ -1,5 +1,4 @@
 import Conclave
-import Synchronization
 import Testing
 
 /// What an actor is: its hooks, its handlers, its references.
@@ -38,7 +37,7 @@ import Testing
     @Test("start is synchronous: started has run when spawn returns, on the thread that spawns")
     func start() async throws {
         let system = ActorSystem("start")
-        let wasStarted = Mutex(false)
+        let wasStarted = Guarded(false)
         try system.spawn { Puppet(starting: { _ in wasStarted.withLock { $0 = true } }) }
         #expect(wasStarted.withLock { $0 })
         await system.shutdown()

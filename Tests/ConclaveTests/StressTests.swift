@@ -54,19 +54,6 @@ private final class Tally: Sendable {
     let asks = OpenTasks()
 }
 
-/// Asks, or monitors, under way, each of which has to end.
-private final class OpenTasks: Sendable {
-    private let begun = Counter()
-    private let done = Journal<Int>()
-    func begin() { begun.up() }
-    func end() { done.note(1) }
-    /// Whether all of them have ended.
-    func settled() async -> Bool {
-        let count = begun.value
-        return await done.first(count).count == count
-    }
-}
-
 private struct Target: Behavior {
     enum Message {
         case number(sender: Int, Int)

@@ -105,6 +105,27 @@ import Testing
         #expect(system.threadCount == 0)
     }
 
+    @Test("a handler that is found to be stuck in the moment of its end is counted once")
+    func endsInThatMoment() async throws {
+        let patience = 1_000_000
+        let system = ActorSystem("moment", workers: 1, watchdog: .nanoseconds(patience))
+        let actor = try system.spawn { Puppet() }
+        for round in 0..<400 {
+            // Ends about when the watchdog has seen enough; then there is nothing to do.
+            let time = Duration.nanoseconds(patience * (50 + round % 200) / 100)
+            actor.act { _ in
+                let end = ContinuousClock.now + time
+                while ContinuousClock.now < end {}
+            }
+            try await actor.settle()
+        }
+        while system.threadCount > 0 { await Task.yield() }
+        #expect(system.awakeCount == 0)
+        try await actor.settle()
+        await system.shutdown()
+        #expect(system.threadCount == 0)
+    }
+
     @Test("a task that blocks on the system's executor is replaced as well, without an actor to name")
     func task() async throws {
         let system = ActorSystem("task", workers: 1, watchdog: .milliseconds(20))

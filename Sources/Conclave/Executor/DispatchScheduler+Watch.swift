@@ -64,7 +64,10 @@ extension DispatchScheduler {
     /// Whether the kernel lets us look at what a thread runs.
     static let canObserveThreads = conclave_heavy_fence_prepare() != 0
 
-    private func look() {
+    private func look() { if lookAndReport() { visitorLeft() } }
+
+    /// True: it has held actors, and counts as a visitor.
+    private func lookAndReport() -> Bool {
         var found: [(actor: ActorCell?, isReplaced: Bool)] = []
         var rescued = false
         lock.lock()
@@ -101,6 +104,8 @@ extension DispatchScheduler {
         let goesOn = seats.contains { $0.occupancy == .running || $0.occupancy == .stuck }
         if !goesOn { watch.end() }
         let onBlocked = watch.onBlocked
+        let isVisitor = !found.isEmpty
+        if isVisitor { visitors += 1 }
         lock.unlock()
         if goesOn { lookLater(isWave: isWave) }
         if rescued || !found.isEmpty { notifyOfWork() }
@@ -113,6 +118,7 @@ extension DispatchScheduler {
                 )
             )
         }
+        return isVisitor
     }
 
     /// The worker counts no longer: another may be awake in its place. False: no thread is left for that. Under the lock.

@@ -104,6 +104,8 @@ extension DispatchScheduler {
     /// Waits for work. True: there may be some, and the worker counts as searching. False: the thread is to be given back.
     private func park(_ seat: Seat) -> Bool {
         lock.lock()
+        // Only where threads cannot be observed: it was replaced when its handler was over already, too late for `checkIn`.
+        if seat.occupancy == .stuck { comeBack(seat) }
         seat.occupancy = .parked
         parked.append(seat)
         awake.subtract(1, ordering: .sequentiallyConsistent)
@@ -153,9 +155,7 @@ extension DispatchScheduler {
     private func checkIn(_ seat: Seat) -> Bool {
         lock.lock()
         seat.worker.pointee.needsCheckIn.store(false, ordering: .relaxed)
-        if seat.occupancy == .stuck {
-            _ = beginRunning(seat)  // the watch is on: it looks as long as there is a stuck worker
-        }
+        if seat.occupancy == .stuck { _ = beginRunning(seat) }  // watched already: see `comeBack`
         let isSurplus = awake.load(ordering: .relaxed) > workerCount
         if !isSurplus { seat.releaseBudget() }
         lock.unlock()
@@ -170,5 +170,12 @@ extension DispatchScheduler {
         parked.insert(seat, at: 0)
         awake.subtract(1, ordering: .sequentiallyConsistent)
         return false
+    }
+
+    /// A seat that is stuck counts again. Under the lock. The watch is on: it looks as long as there is a stuck worker.
+    private func comeBack(_ seat: Seat) {
+        _ = beginRunning(seat)
+        seat.worker.pointee.needsCheckIn.store(false, ordering: .relaxed)
+        seat.releaseBudget()
     }
 }

@@ -11,7 +11,7 @@ internal import Synchronization
 ///
 /// A thread that a handler keeps does not count: another one, on a seat of its own, takes its place as soon as there is work.
 package final class DispatchScheduler: Scheduler, @unchecked Sendable {
-    // SAFETY: `seats`, their contents, `parked`, `isStopping`, `stopWaiters`, `ownThreads` and `watch` are only touched under
+    // SAFETY: `seats`, their contents, `parked`, `isStopping`, `stopWaiters`, `ownThreads`, `visitors` and `watch` are only touched under
     // `lock`; the shared queue under `sharedLock`; a slot of `workers` is written once, before `seatCount` says that it is there;
     // the rest is constant or atomic.
     let lock = SpinLock()
@@ -22,6 +22,8 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
     private var stopWaiters: [CheckedContinuation<Void, Never>] = []
     /// Own-thread activations under way, beside the workers.
     var ownThreads = 0
+    /// Threads, none of them ours, that hold an actor of ours for a moment: the watchdog's, and the one that buries those trapped.
+    var visitors = 0
     var watch: Watch
     /// Nanoseconds between two looks of the watchdog; nil if nobody watches. Outside of `watch`, for whoever does not hold the lock.
     let watchPeriod: Int?
@@ -193,10 +195,17 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
         }
     }
 
+    /// The caller, which counted as a visitor, has let go of the actors that it held.
+    func visitorLeft() {
+        lock.withLock { visitors -= 1 }
+        reportIfStopped()
+    }
+
     func reportIfStopped() {
         lock.lock()
         var waiters: [CheckedContinuation<Void, Never>] = []
-        if isStopping, ownThreads == 0, seats.allSatisfy({ $0.occupancy == .absent }) { swap(&waiters, &stopWaiters) }
+        let isIdle = ownThreads == 0 && visitors == 0 && seats.allSatisfy { $0.occupancy == .absent }
+        if isStopping, isIdle { swap(&waiters, &stopWaiters) }
         lock.unlock()
         for waiter in waiters { waiter.resume() }
     }
@@ -205,4 +214,6 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
     package var threadCount: Int {
         lock.withLock { seats.count { $0.occupancy != .absent } + ownThreads }
     }
+    /// Workers that count as awake: none when there are no threads. For tests.
+    package var awakeCount: Int { awake.load(ordering: .relaxed) }
 }

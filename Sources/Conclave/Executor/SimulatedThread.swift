@@ -25,5 +25,5 @@ extension RunnableCell {
 
 extension ActorSystem {
     /// Fires the timers that are left, early. For a simulated machine that crashed: nobody waits for what it was asked.
-    package func releaseTimers() { timers.shutdown() }
+    package func releaseTimers() { timers.release() }
 }

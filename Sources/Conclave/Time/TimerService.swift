@@ -7,6 +7,10 @@ final class TimerService: Sendable {
         var heap = TimerHeap()
         /// What the alarm is set to.
         var alarm: UInt64?
+        /// Threads that fire what was due: they hold entries, and so actors, that are in no heap any more.
+        var firing = 0
+        /// Wait until nobody fires.
+        var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
     let source: any TimeSource
@@ -38,9 +42,21 @@ final class TimerService: Sendable {
     @discardableResult
     func cancel(_ entry: TimerEntry) -> Bool { state.withLock { $0.heap.remove(entry) } }
 
+    /// As `release`, and waits for what fires at this moment. Nothing of any timer is left afterwards.
+    func shutdown() async {
+        release()
+        await withCheckedContinuation { waiter in
+            let isQuiet = state.withLock { state in
+                if state.firing > 0 { state.waiters.append(waiter) }
+                return state.firing == 0
+            }
+            if isQuiet { waiter.resume() }
+        }
+    }
+
     /// Fires every timer that is left, early, and lets go of the clock. Called when no actor is left: these are the timeouts of
     /// asks whose token somebody outside of the actors holds, and nobody should wait for those for ever.
-    func shutdown() {
+    func release() {
         var left: [TimerEntry] = []
         state.withLock { state in
             while let entry = state.heap.popDue(at: .max) { left.append(entry) }
@@ -59,13 +75,28 @@ final class TimerService: Sendable {
     }
 
     private func fireDue() {
-        var due: [TimerEntry] = []
-        state.withLock { state in
+        fire { state in
             let now = source.now
+            var due: [TimerEntry] = []
             while let entry = state.heap.popDue(at: now) { due.append(entry) }
             state.alarm = state.heap.nextDeadline
+            return due
+        }
+        rearm()
+        let waiters = state.withLock { state in
+            state.firing -= 1
+            defer { if state.firing == 0 { state.waiters = [] } }
+            return state.firing == 0 ? state.waiters : []
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Fires what `take` takes out, and lets go of it.
+    private func fire(_ take: (inout State) -> [TimerEntry]) {
+        let due = state.withLock { state in
+            state.firing += 1
+            return take(&state)
         }
         for entry in due { entry.fire() }
-        rearm()
     }
 }

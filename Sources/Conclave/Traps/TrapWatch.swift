@@ -93,6 +93,7 @@ extension DispatchScheduler {
         // For ever: one thread less for handlers that block.
         ThreadBudget.takeAnyway()
         lock.lock()
+        visitors += 1
         if let seat = seats.first(where: { $0.thread == thread }) {
             if seat.occupancy == .running { awake.subtract(1, ordering: .sequentiallyConsistent) }
             seat.occupancy = .absent
@@ -114,6 +115,6 @@ extension DispatchScheduler {
         }
         cell.pointee.object.failByTrap(signal, isFirstStart: false)
         notifyOfWork()
-        reportIfStopped()
+        visitorLeft()
     }
 }

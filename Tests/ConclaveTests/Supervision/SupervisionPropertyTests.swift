@@ -1,13 +1,12 @@
 import Conclave
-import Synchronization
 import Testing
 
 /// Actors of a random tree, and what they note.
 private final class Forest: Sendable {
     let journal = Journal<String>()
-    let refs = Mutex<[String: ActorRef<Puppet.Message>]>([:])
+    let refs = Guarded<[String: ActorRef<Puppet.Message>]>([:])
     /// Starts that are to go otherwise than well.
-    private let plans = Mutex<[Plan: Int]>([:])
+    private let plans = Guarded<[Plan: Int]>([:])
 
     private enum Plan: Hashable { case fail(String), ignore(String) }
 

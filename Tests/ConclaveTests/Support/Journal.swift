@@ -19,6 +19,9 @@ final class Journal<Entry: Sendable>: Sendable {
     /// What has been noted so far.
     var entries: [Entry] { state.withLock { $0.entries } }
 
+    /// How many have been noted so far.
+    var count: Int { state.withLock { $0.entries.count } }
+
     func note(_ entry: Entry) {
         let ready = state.withLock { state in
             state.entries.append(entry)

@@ -92,10 +92,14 @@ func askFailure<Value>(_ body: () async throws -> Value) async -> String {
 
 extension ActorSystem {
     /// Threads of the production scheduler.
-    var threadCount: Int {
+    var threadCount: Int { production.threadCount }
+    /// Those that it counts as awake.
+    var awakeCount: Int { production.awakeCount }
+
+    private var production: DispatchScheduler {
         guard let scheduler = scheduler as? DispatchScheduler else {
             preconditionFailure("not the production scheduler")
         }
-        return scheduler.threadCount
+        return scheduler
     }
 }

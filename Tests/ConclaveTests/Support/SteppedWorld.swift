@@ -1,6 +1,5 @@
 import Conclave
 import Dispatch
-import Synchronization
 
 /// Runs actors one batch at a time, on the thread of the test, when the test says so.
 final class SteppedScheduler: Scheduler {
@@ -8,7 +7,7 @@ final class SteppedScheduler: Scheduler {
         var ready: [RunnableCell] = []
         var isFree = false
     }
-    private let state = Mutex(State())
+    private let state = Guarded(State())
     private let queue = DispatchQueue(label: "stepped")
     /// Notes each time that an actor becomes ready, for tests with tasks that send.
     let becameReady = Journal<Int>()
@@ -72,7 +71,7 @@ final class VirtualTime: TimeSource {
         var now: UInt64 = 1_000_000_000
         var alarm: (deadline: UInt64, handler: @Sendable () -> Void)?
     }
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     var now: UInt64 { state.withLock { $0.now } }
 
