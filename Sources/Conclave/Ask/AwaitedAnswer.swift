@@ -33,6 +33,8 @@ final class AwaitedAnswer: Answer, @unchecked Sendable {
         // A task that is not suspended yet may be on its way there: it puts its things in order itself.
         guard isAwaited, let continuation else { return noteConclusion() }
         clear()
+        // The resumption orders this too, but where the thread sanitizer does not see it.
+        noteConclusion()
         continuation.resume()
     }
 
@@ -77,6 +79,7 @@ final class AwaitedAnswer: Answer, @unchecked Sendable {
 
     @usableFromInline
     func takeValue() throws -> NodePointer {
+        precondition(isConcluded, "a question's outcome is taken before it is there")
         if let value { return value }
         guard let error else { preconditionFailure("a question is over without an outcome") }
         throw error
