@@ -21,6 +21,8 @@ final class ChildTable: @unchecked Sendable {
     private var isClosed = false
     private var isGroup = false
     private var lastNumber: UInt64 = 0
+    private var liveCount = 0
+    private var gone = GoneChildren()
     /// Children of a group that ended normally and are not restarted for that, oldest first: a group restart starts them again.
     private var endedChildren: [EndedChild] = []
 
@@ -57,7 +59,11 @@ final class ChildTable: @unchecked Sendable {
 
     func insert(_ child: ActorCell) throws(SpawnError) {
         lock.lock()
-        defer { lock.unlock() }
+        let freed = gone.takeFew()
+        defer {
+            lock.unlock()
+            freed.release()
+        }
         if isClosed { throw .parentStopping }
         if let name = child.name {
             guard names.insert(name).inserted else { throw .nameTaken(name) }
@@ -66,6 +72,7 @@ final class ChildTable: @unchecked Sendable {
             if !endedChildren.isEmpty { endedChildren.removeAll { $0.name == name } }
         }
         lastNumber += 1
+        liveCount += 1
         child.number = ChildNumber(lastNumber)
         let entry = Unmanaged.passRetained(child)
         child.previousSibling = newest
@@ -120,8 +127,17 @@ final class ChildTable: @unchecked Sendable {
         unlink(child)
         let parentWaits = isClosed || isGroup
         if isGroup, !isClosed, let ended { insert(ended) }
-        lock.unlock()
-        Unmanaged.passUnretained(child).release()
+        var freed = GoneChildren()
+        liveCount -= 1
+        let areFew = liveCount < GoneChildren.leastSiblings
+        if isClosed || areFew || !gone.add(child) {
+            if areFew { swap(&freed, &gone) }
+            lock.unlock()
+            Unmanaged.passUnretained(child).release()
+        } else {
+            lock.unlock()
+        }
+        freed.release()
         return parentWaits
     }
 
@@ -166,10 +182,13 @@ final class ChildTable: @unchecked Sendable {
 
     /// From now on no child is added.
     func close() {
-        lock.withLock {
-            isClosed = true
-            endedChildren = []
-        }
+        var freed = GoneChildren()
+        lock.lock()
+        isClosed = true
+        endedChildren = []
+        swap(&freed, &gone)
+        lock.unlock()
+        freed.release()
     }
 
     /// As new, for the next incarnation.
@@ -179,6 +198,50 @@ final class ChildTable: @unchecked Sendable {
         lock.withLock {
             isClosed = false
             isGroup = false
+        }
+    }
+}
+
+/// The table's references to children that are gone, a list by their `previousSibling`: without a
+/// `nextSibling` they are not among the siblings. Guarded by its owner.
+///
+/// They are kept for the next spawns to release: memory that one thread allocates and another frees makes the two fight over the
+/// allocator's lock, which costs more than an actor's whole life.
+private struct GoneChildren {
+    private var first: Unmanaged<ActorCell>?
+    private var count = 0
+
+    private static var limit: Int { 128 }
+    /// Live siblings without which none is kept: a parent whose children come and go in numbers has more.
+    static var leastSiblings: Int { 8 }
+
+    /// False: they are too many already.
+    mutating func add(_ child: ActorCell) -> Bool {
+        guard count < Self.limit else { return false }
+        child.previousSibling = first
+        first = Unmanaged.passUnretained(child)
+        count += 1
+        return true
+    }
+
+    /// Two: so that they become fewer while as many are spawned as go, and an allocator's cache keeps what the next spawn needs.
+    mutating func takeFew() -> GoneChildren {
+        var few = GoneChildren()
+        for _ in 0..<2 {
+            guard let taken = first else { break }
+            first = taken._withUnsafeGuaranteedRef { $0.previousSibling }
+            count -= 1
+            taken._withUnsafeGuaranteedRef { _ = few.add($0) }
+        }
+        return few
+    }
+
+    /// Lets go of them, under no lock.
+    consuming func release() {
+        var next = first
+        while let child = next {
+            next = child._withUnsafeGuaranteedRef { $0.previousSibling }
+            child.release()
         }
     }
 }
