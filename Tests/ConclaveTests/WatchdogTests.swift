@@ -1,5 +1,6 @@
 import Conclave
 import Dispatch
+import Foundation
 import Synchronization
 import Testing
 
@@ -59,34 +60,56 @@ import Testing
 
     @Test("handlers that block in each of 2 × cores actors do not hold up the others, and events name all of them")
     func wave() async throws {
+        // Others wait for 150 ms at most, and what the machine is late. It may be so where our witness does not notice: then it gets
+        // another chance. A watchdog that is too slow is so each time.
+        for round in 1...5 {
+            let (delay, ofMachine) = try await longestDelay()
+            print("wave: others waited \(delay / 1000) µs at most, the machine was late by \(ofMachine / 1000) µs")
+            if delay < 150_000_000 + ofMachine { return }
+            #expect(round < 5, "others waited \(delay) ns, in which the machine was late by \(ofMachine) ns")
+        }
+    }
+
+    /// How long an actor waited at most, in nanoseconds, while 2 × cores others blocked for two seconds each.
+    private func longestDelay() async throws -> (delay: UInt64, ofMachine: UInt64) {
         let workers = ActorSystem.processorCount
         let system = ActorSystem("wave", workers: workers)
         let events = blockedWorkers(of: system)
-        let begun = Journal<Int>()
-        let gate = DispatchSemaphore(value: 0)
+        let ended = Journal<Int>()
         let blocked = try (0..<2 * workers).map { try system.spawn("blocked-\($0)") { Puppet() } }
-        let others = try (0..<20).map { _ in try system.spawn { Puppet() } }
-        let delays = Journal<Duration>()
+        let probe = try system.spawn { Puppet() }
+        let witness = Witness()
+        let longest = Guarded<(delay: UInt64, ofMachine: UInt64)>((0, 0))
+        let probed = Counter()
         for actor in blocked {
             actor.act { _ in
-                begun.note(1)
-                gate.wait()
+                Thread.sleep(forTimeInterval: 2)
+                ended.note(1)
             }
         }
-        for other in others {
-            let sent = ContinuousClock.now
-            other.act { _ in delays.note(ContinuousClock.now - sent) }
+        await onOwnThread {
+            var sent = 0
+            while ended.count < blocked.count {
+                let lateBefore = witness.lateness
+                let start = Witness.now
+                probe.act { _ in
+                    let delay = Witness.now - start
+                    let ofMachine = witness.lateness - lateBefore
+                    longest.withLock { longest in
+                        let before = longest.delay - min(longest.delay, longest.ofMachine)
+                        if delay > before + ofMachine { longest = (delay, ofMachine) }
+                    }
+                    probed.up()
+                }
+                sent += 1
+                witness.sleep()
+            }
+            while probed.value < sent { witness.sleep() }
         }
-        // All of them, while the others block. How long they waited depends on what else the machine does.
-        let longest = try #require(await delays.first(others.count).max())
-        #expect(delays.entries.count == others.count)
-        print("wave: others waited \(longest) at most behind \(blocked.count) blocking handlers")
-        #expect(await begun.first(blocked.count).count == blocked.count)
-        let named = await events.first(blocked.count).compactMap(\.actor)
-        #expect(Set(named) == Set(blocked.map(\.path)))
-        for _ in blocked { gate.signal() }
+        #expect(Set(await events.first(blocked.count).compactMap(\.actor)) == Set(blocked.map(\.path)))
         await system.shutdown()
         #expect(system.threadCount == 0)
+        return longest.withLock { $0 }
     }
 
     @Test("a handler that comes back after it was replaced goes on as before, and its worker makes room")
@@ -162,3 +185,31 @@ import Testing
 
 /// Out of an asynchronous context, where waiting is not offered.
 private func block(on gate: DispatchSemaphore) { gate.wait() }
+
+/// A plain thread that sleeps a millisecond at a time. What it oversleeps, the machine was late, for whatever reason: a test that
+/// promises a time adds that to its bound, so that it is strict on a quiet machine and holds on a loaded one.
+private final class Witness: Sendable {
+    private let late = Atomic<UInt64>(0)
+    private let lastSeen = Atomic<UInt64>(Witness.now)
+    /// A sleep of a millisecond takes a little longer on any machine.
+    private static let tolerated: UInt64 = 2_000_000
+
+    static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
+
+    /// Nanoseconds so far, those of a sleep that is not over among them.
+    var lateness: UInt64 {
+        let seen = lastSeen.load(ordering: .acquiring)
+        let since = max(Self.now, seen) - seen
+        return late.load(ordering: .acquiring) + since - min(since, Self.tolerated)
+    }
+
+    /// By the one thread.
+    func sleep() {
+        let start = Self.now
+        Thread.sleep(forTimeInterval: 0.001)
+        let end = Self.now
+        let took = end - start
+        late.add(took - min(took, Self.tolerated), ordering: .releasing)
+        lastSeen.store(end, ordering: .releasing)
+    }
+}
