@@ -383,5 +383,13 @@ class Client:
         self._buffer += chunk
 
 
+def fill(port, entries, size, keys=None, clients=200):
+    """Writes this many entries to the log: SETs of random keys, each a request of its own."""
+    command = [require_tool("redis-benchmark"), "-p", str(port), "-t", "set", "-c", str(clients), "-n", str(entries),
+               "-d", str(size), "-r", str(keys or entries), "-q"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    check(done.returncode == 0, f"{' '.join(command)} ends with code {done.returncode}: {done.stdout[-500:]}")
+
+
 if __name__ == "__main__":
     sys.exit("a module of the other scripts; nothing to run")

@@ -28,7 +28,7 @@ package struct KeyValueStore: Sendable {
         case .add(let key, let amount):
             return add(key, amount)
         case .setAll(let pairs):
-            for pair in pairs { put(pair.key, pair.value) }
+            for pair in pairs { pair.key.withUnsafeBytes { key in pair.value.withUnsafeBytes { put(key, $0) } } }
             return .ok
         case .append(let key, let suffix):
             return append(key, suffix)
@@ -101,7 +101,16 @@ extension KeyValueStore {
     }
 
     /// Adds a pair or replaces its value.
-    mutating func put(_ key: Bytes, _ value: Bytes) { _ = set(key, value, KeyValueWrite.SetRule()) }
+    mutating func put(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        let hash = Self.hash(key)
+        let shard = Self.shard(hash)
+        if let slot = shards[shard].find(key, hash: hash) {
+            shards[shard][slot].replaceValue(value)
+        } else {
+            shards[shard].insert(PairRecord(key: key, value: value), hash: hash)
+            count += 1
+        }
+    }
 }
 
 // MARK: - Writes

@@ -71,8 +71,17 @@ struct PairTable: Sendable {
         var oldRecords = [PairRecord](repeating: .none, count: size)
         swap(&tags, &oldTags)
         swap(&records, &oldRecords)
-        for index in oldTags.indices where oldTags[index] != 0 {
-            place(oldRecords[index], tag: oldTags[index])
+        let mask = size - 1
+        // Records are exchanged, which counts no references: a copy would touch each pair's memory.
+        oldRecords.withUnsafeMutableBufferPointer { old in
+            records.withUnsafeMutableBufferPointer { records in
+                for index in oldTags.indices where oldTags[index] != 0 {
+                    var place = Int(oldTags[index]) & mask
+                    while tags[place] != 0 { place = (place + 1) & mask }
+                    tags[place] = oldTags[index]
+                    swap(&records[place], &old[index])
+                }
+            }
         }
     }
 

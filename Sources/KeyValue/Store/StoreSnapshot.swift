@@ -43,19 +43,28 @@ struct StoreSnapshotReader {
     private var hasVersion = false
 
     mutating func take(_ piece: UnsafeRawBufferPointer) throws(StoreSnapshotError) {
-        rest.append(contentsOf: piece)
-        var position = 0
+        var piece = piece
         if !hasVersion {
-            guard let version = rest.first else { return }
+            guard let version = piece.first else { return }
             guard version == StoreSnapshotFormat.version else { throw .unknownVersion(version) }
             hasVersion = true
-            position = 1
+            piece = UnsafeRawBufferPointer(rebasing: piece.dropFirst())
         }
-        while let pair = pair(at: position) {
-            store.put(rest[pair.key], rest[pair.value])
-            position = pair.value.upperBound
+        // Only the pair that a cut goes through is copied together.
+        while !rest.isEmpty {
+            let missing = Self.missingBytes(rest)
+            rest.append(contentsOf: piece.prefix(missing))
+            piece = UnsafeRawBufferPointer(rebasing: piece.dropFirst(missing))
+            guard Self.missingBytes(rest) == 0 else {
+                if piece.isEmpty { return }
+                continue
+            }
+            let whole = rest
+            rest = []
+            _ = whole.withUnsafeBytes { takePairs($0) }
         }
-        rest.removeFirst(position)
+        let taken = takePairs(piece)
+        rest.append(contentsOf: piece.dropFirst(taken))
     }
 
     consuming func finish() throws(StoreSnapshotError) -> KeyValueStore {
@@ -63,16 +72,35 @@ struct StoreSnapshotReader {
         return store
     }
 
-    private func pair(at position: Int) -> (key: Range<Int>, value: Range<Int>)? {
-        guard rest.count - position >= StoreSnapshotFormat.pairHeaderSizeBytes else { return nil }
-        let (keyCount, valueCount) = rest.withUnsafeBytes { raw in
-            (
-                Int(UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: position, as: UInt32.self))),
-                Int(UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: position + 4, as: UInt32.self)))
+    /// How many bytes are missing of the pair that begins here, as far as its beginning says.
+    private static func missingBytes(_ pair: [UInt8]) -> Int {
+        guard pair.count >= StoreSnapshotFormat.pairHeaderSizeBytes else {
+            return StoreSnapshotFormat.pairHeaderSizeBytes - pair.count
+        }
+        return pair.withUnsafeBytes { max(0, sizeBytes(ofPair: $0, at: 0).pair - $0.count) }
+    }
+
+    /// Puts the whole pairs at the beginning into the store; returns how many bytes they take.
+    private mutating func takePairs(_ bytes: UnsafeRawBufferPointer) -> Int {
+        var position = 0
+        while bytes.count - position >= StoreSnapshotFormat.pairHeaderSizeBytes {
+            let size = Self.sizeBytes(ofPair: bytes, at: position)
+            guard bytes.count - position >= size.pair else { break }
+            let key = position + StoreSnapshotFormat.pairHeaderSizeBytes
+            let value = key + size.key
+            position += size.pair
+            store.put(
+                UnsafeRawBufferPointer(rebasing: bytes[key..<value]),
+                UnsafeRawBufferPointer(rebasing: bytes[value..<position])
             )
         }
-        let start = position + StoreSnapshotFormat.pairHeaderSizeBytes
-        guard rest.count - start >= keyCount + valueCount else { return nil }
-        return (start..<start + keyCount, start + keyCount..<start + keyCount + valueCount)
+        return position
+    }
+
+    /// What the header of a pair says: of its key, and of all together.
+    private static func sizeBytes(ofPair bytes: UnsafeRawBufferPointer, at position: Int) -> (key: Int, pair: Int) {
+        let key = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)))
+        let value = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: position + 4, as: UInt32.self)))
+        return (key, StoreSnapshotFormat.pairHeaderSizeBytes + key + value)
     }
 }
