@@ -48,6 +48,8 @@ struct ConclaveCommand {
             return try await runClient(options)
         case .simulate(let options):
             return try await runSimulation(options)
+        case .admin(let options):
+            return try runAdmin(options)
         }
         return .success
     }

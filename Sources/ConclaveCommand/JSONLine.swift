@@ -6,6 +6,7 @@ struct JSONLine {
 
     mutating func add(_ name: String, _ value: String) { members.append("\"\(name)\":\(Self.quoted(value))") }
     mutating func add(_ name: String, _ value: some FixedWidthInteger) { members.append("\"\(name)\":\(value)") }
+    mutating func add(_ name: String, _ value: Bool) { members.append("\"\(name)\":\(value)") }
     /// Seconds with at most millisecond resolution; JSON has no NaN, and a Duration has none either.
     mutating func add(_ name: String, seconds value: Duration) { members.append("\"\(name)\":\(value.secondsText)") }
 

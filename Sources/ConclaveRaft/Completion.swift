@@ -14,14 +14,14 @@ package class Completion: @unchecked Sendable {
     package func fail(_ error: RaftError) { fatalError("Completion.fail is abstract") }
 }
 
-/// Waits for what an entry of the log comes to. Dropped, it fails with `timeout`: the entry may be in the log.
+/// Waits for what an entry of the log comes to. Dropped, it fails with `serverStopped`: the entry may be in the log.
 package final class EntryCompletion<Value: Sendable>: Completion, @unchecked Sendable {
     // SAFETY: see `Completion`. Nil once finished.
     private var finish: (@Sendable (Result<Value, RaftError>) -> Void)?
 
     package init(_ finish: @escaping @Sendable (Result<Value, RaftError>) -> Void) { self.finish = finish }
 
-    deinit { finish?(.failure(.timeout)) }
+    deinit { finish?(.failure(.serverStopped)) }
 
     package override func fail(_ error: RaftError) { end(.failure(error)) }
 

@@ -41,6 +41,11 @@ public protocol StateMachine: Sendable {
     /// Whether a command only makes the state smaller: such commands are taken when the disk is all but full. By default none.
     static func freesSpace(_ command: [UInt8]) -> Bool
 
+    /// A hash of the whole state, the same on servers whose state is the same, in whatever order it lies in memory. Nil, the default: none.
+    ///
+    /// Runs on a copy of the machine and on another thread, as `writeSnapshot` does.
+    var contentHash: UInt64? { get }
+
     /// Answers from the state as it is after all commands applied so far.
     func answer(_ query: Query) -> Response
 }
@@ -51,4 +56,7 @@ extension StateMachine {
 
     /// Nothing is left over for the end of a batch.
     public mutating func batchEnded() throws {}
+
+    /// No hash.
+    public var contentHash: UInt64? { nil }
 }

@@ -15,19 +15,25 @@ package struct Configuration: Hashable, Sendable {
     /// Who is a voter of `outgoing` still and a learner when the joint configuration is left. Invariant: ascending, each once,
     /// all of them in `outgoing`, none in `voters`.
     package let learnersNext: [NodeID]
+    /// Where members are and which data directories they have, as far as known. Invariant: ascending by id, each once, of members only.
+    package let records: [MemberRecord]
 
-    /// A configuration; the lists may be in any order.
+    /// A configuration; the lists may be in any order. Records of servers that are no members are left out.
     package init(
         voters: [NodeID],
         outgoing: [NodeID] = [],
         learners: [NodeID] = [],
-        learnersNext: [NodeID] = []
+        learnersNext: [NodeID] = [],
+        records: [MemberRecord] = []
     ) {
         self.voters = voters.sorted()
         self.outgoing = outgoing.sorted()
         self.learners = learners.sorted()
         self.learnersNext = learnersNext.sorted()
-        precondition(isSound, "no configuration: \(voters) \(outgoing) \(learners) \(learnersNext)")
+        self.records =
+            records.filter { Set(voters + outgoing + learners).contains($0.id) }
+            .sorted { $0.id < $1.id }
+        precondition(isSound, "no configuration: \(voters) \(outgoing) \(learners) \(learnersNext) \(records)")
     }
 
     /// What a server knows that is yet to be added to a cluster.
@@ -42,6 +48,9 @@ package struct Configuration: Hashable, Sendable {
     /// Everyone who is sent the log, in ascending order.
     package var members: [NodeID] { Array(Set(voters + outgoing + learners)).sorted() }
 
+    /// What is known of a member besides its vote.
+    package func record(of id: NodeID) -> MemberRecord? { records.first { $0.id == id } }
+
     /// Whether `ids` hold a quorum of each half: what it takes to commit or to elect.
     package func isQuorum(_ ids: Set<NodeID>) -> Bool {
         func isMajority(of half: [NodeID]) -> Bool {
@@ -55,30 +64,36 @@ package struct Configuration: Hashable, Sendable {
         return [voters, outgoing, learners, learnersNext].allSatisfy(ascends)
             && learners.allSatisfy { !isVoter($0) }
             && learnersNext.allSatisfy { outgoing.contains($0) && !voters.contains($0) }
+            && ascends(records.map(\.id)) && records.allSatisfy { isVoter($0.id) || learners.contains($0.id) }
     }
 }
 
 // MARK: - Bytes
 
 extension Configuration {
-    private static let version: UInt8 = 1
+    /// Without records, as all configurations once were.
+    private static let bareVersion: UInt8 = 1
+    private static let version: UInt8 = 2
     /// Members in one list; more are refused. Keeps a damaged count from taking all memory.
     private static let maximumCount = 1024
 
     /// The payload of a configuration's entry, little endian: version (1), then for each of the four lists its count (2) and
-    /// its numbers (8 each).
+    /// its numbers (8 each); in version 2 the count (2) of the records, and the records.
     package func encoded() -> [UInt8] {
-        var bytes = [Self.version]
+        var bytes = [records.isEmpty ? Self.bareVersion : Self.version]
         for ids in [voters, outgoing, learners, learnersNext] {
             withUnsafeBytes(of: UInt16(ids.count).littleEndian) { bytes.append(contentsOf: $0) }
             for id in ids { withUnsafeBytes(of: id.rawValue.littleEndian) { bytes.append(contentsOf: $0) } }
         }
+        guard !records.isEmpty else { return bytes }
+        withUnsafeBytes(of: UInt16(records.count).littleEndian) { bytes.append(contentsOf: $0) }
+        for record in records { record.encode(into: &bytes) }
         return bytes
     }
 
     /// Reads a configuration back; nil for what `encoded` did not write.
     package init?(decoding bytes: [UInt8]) {
-        guard bytes.first == Self.version else { return nil }
+        guard let version = bytes.first, version == Self.version || version == Self.bareVersion else { return nil }
         var place = 1
         func take(_ size: Int) -> UInt64? {
             guard bytes.count - place >= size else { return nil }
@@ -95,8 +110,19 @@ extension Configuration {
             }
             lists.append(ids)
         }
+        var records: [MemberRecord] = []
+        if version == Self.version {
+            guard let count = take(2), count > 0, count <= Self.maximumCount else { return nil }
+            var rest = bytes[place...]
+            for _ in 0..<count {
+                guard let record = MemberRecord(takingFrom: &rest) else { return nil }
+                records.append(record)
+            }
+            place = rest.startIndex
+        }
         guard place == bytes.count else { return nil }
         (voters, outgoing, learners, learnersNext) = (lists[0], lists[1], lists[2], lists[3])
+        self.records = records
         guard isSound else { return nil }
     }
 }

@@ -10,11 +10,16 @@ package enum ConfigurationStep: Hashable, Sendable {
     case demote(NodeID)
     /// Is no member any more.
     case remove(NodeID)
+    /// `addLearner` for a server of which something is known.
+    case add(MemberRecord)
+    /// Something became known of a member: takes the place of its record.
+    case describe(MemberRecord)
 
     /// Whom it is about.
     package var id: NodeID {
         switch self {
         case .addLearner(let id), .promote(let id), .demote(let id), .remove(let id): id
+        case .add(let record), .describe(let record): record.id
         }
     }
 }
@@ -39,6 +44,7 @@ extension Configuration {
         guard !steps.isEmpty, Set(steps.map(\.id)).count == steps.count else { throw .ambiguous }
         var newVoters = Set(voters)
         var newLearners = Set(learners)
+        var newRecords = records
         for step in steps {
             switch step {
             case .addLearner(let id) where !newVoters.contains(id) && !newLearners.contains(id):
@@ -52,24 +58,31 @@ extension Configuration {
             case .remove(let id) where newVoters.contains(id) || newLearners.contains(id):
                 newVoters.remove(id)
                 newLearners.remove(id)
-            case .addLearner, .promote, .demote, .remove:
+            case .add(let record) where !newVoters.contains(record.id) && !newLearners.contains(record.id):
+                newLearners.insert(record.id)
+                newRecords.append(record)
+            case .describe(let record) where newVoters.contains(record.id) || newLearners.contains(record.id):
+                newRecords.removeAll { $0.id == record.id }
+                newRecords.append(record)
+            case .addLearner, .promote, .demote, .remove, .add, .describe:
                 throw .doesNotFit(step)
             }
         }
         guard !newVoters.isEmpty else { throw .noVoters }
         if newVoters.symmetricDifference(voters).count <= 1 {
-            return Configuration(voters: Array(newVoters), learners: Array(newLearners))
+            return Configuration(voters: Array(newVoters), learners: Array(newLearners), records: newRecords)
         }
         return Configuration(
             voters: Array(newVoters),
             outgoing: voters,
             learners: newLearners.subtracting(voters).sorted(),
-            learnersNext: newLearners.intersection(voters).sorted()
+            learnersNext: newLearners.intersection(voters).sorted(),
+            records: newRecords
         )
     }
 
     /// What follows a joint configuration.
     package var left: Configuration {
-        Configuration(voters: voters, learners: learners + learnersNext)
+        Configuration(voters: voters, learners: learners + learnersNext, records: records)
     }
 }

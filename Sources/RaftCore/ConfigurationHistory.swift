@@ -40,6 +40,12 @@ struct ConfigurationHistory: Sendable {
         return false
     }
 
+    /// The last configuration known to be committed, and all after it.
+    func sinceCommitted(_ committed: LogIndex) -> [Configuration] {
+        let first = records.lastIndex { $0.index <= committed } ?? 0
+        return records[first...].map(\.configuration)
+    }
+
     /// Notes the configuration of an appended entry.
     mutating func append(_ configuration: Configuration, at index: LogIndex) {
         assert(index > currentIndex)

@@ -75,7 +75,7 @@ extension RaftCore {
     /// had one before a change that may not be committed. The others may need it then: theirs may be the shorter logs, by
     /// which they need its vote, while by its own log it has none (dissertation §4.2.2).
     var mayCampaign: Bool {
-        !isQuarantined && !isDiskStalled && configurations.mayBeVoter(id, committed: commitIndex)
+        !isExpelled && !isQuarantined && !isDiskStalled && configurations.mayBeVoter(id, committed: commitIndex)
             && !configuration.voters.isEmpty
     }
 

@@ -65,6 +65,20 @@ extension RaftCore {
     }
 }
 
+// MARK: - Being removed
+
+extension RaftCore {
+    /// A member says that the configuration of the entry at `index` is committed and that this server has no part in it.
+    ///
+    /// A server that was away when it was removed would ask for votes for ever. It stops until it hears a leader (rule P26). Should it
+    /// have been added again since, that leader will be heard; and not to campaign is always safe.
+    package mutating func removalReported(of index: LogIndex) {
+        guard role != .leader, index > configurations.currentIndex else { return }
+        isExpelled = true
+        if role != .follower { becomeFollower(term: term, leader: nil) }
+    }
+}
+
 // MARK: - Following the configuration
 
 extension RaftCore {

@@ -164,6 +164,7 @@ extension RaftCore {
     mutating func leaderIsAlive() {
         leaderHeardAt = now
         leaderLinkClosed = false
+        isExpelled = false
         campaigns = 0
         campaignAt = now + random.ticks(in: timing.electionTicks)
         promise()

@@ -24,6 +24,9 @@ extension RaftCore {
         return .started
     }
 
+    /// Whom a leader would hand over to if it had the choice; nil: nobody could lead.
+    package var successor: NodeID? { role == .leader ? bestSuccessor : nil }
+
     /// At each tick of a leader.
     mutating func checkTransfer() {
         if let transfer, now >= transfer.deadline { abortTransfer() }

@@ -54,6 +54,8 @@ package struct RaftCore: Sendable {
     var campaignAt: UInt64 = 0
     /// Until when this server has promised not to elect anyone. In the past unless leases are granted (rule P24).
     var promiseUntil: UInt64 = 0
+    /// Others have committed a configuration without this server, later than the one it has: it does not campaign until it hears a leader.
+    var isExpelled = false
     /// Campaigns since a leader was last known.
     var campaigns = 0
     /// Answers to the running campaign. Meaningful in a candidate or pre-candidate.
@@ -314,6 +316,19 @@ extension RaftCore {
 
     /// The configuration in force here, committed or not.
     package var configuration: Configuration { configurations.current }
+
+    /// The entry of the configuration in force; where the log begins, if there is none behind that.
+    package var configurationIndex: LogIndex { configurations.currentIndex }
+
+    /// The configurations that count: the last one known to be committed, and all after it.
+    package var openConfigurations: [Configuration] { configurations.sinceCommitted(commitIndex) }
+
+    /// Whether this server is known to have no part in the cluster any more (rule P26).
+    package var isRemoved: Bool {
+        if isExpelled { return true }
+        return !configuration.voters.isEmpty && configurationIndex <= commitIndex
+            && !configuration.isVoter(id) && !configuration.learners.contains(id)
+    }
 
     /// Whether this server may have lost what it acknowledged, and so neither campaigns nor denies (rule P34).
     package var isQuarantined: Bool { quarantine != nil }

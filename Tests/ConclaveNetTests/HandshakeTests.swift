@@ -44,7 +44,7 @@ struct HandshakeTests {
     @Test("another version is refused before the rest is read")
     func version() {
         var other = Self.hello
-        other.version = 2
+        other.version = Handshake.protocolVersion + 1
         #expect(throws: Handshake.Refusal.version) { try Self.decode(Array(other.encode()[..<10])) }
     }
 

@@ -84,6 +84,8 @@ final class CarryingServer: Sendable {
         try system.spawn("node") { Supervisor { try transport.start(under: $0, sink: sink) } }
     }
 
+    func setPeers(_ peers: [PeerID: SocketAddress]) { transport.withLock { $0 }?.setPeers(peers) }
+
     func send(_ frame: [UInt8], to peer: UInt64) { transport.withLock { $0 }?.send(frame, to: PeerID(peer)) }
 
     func stop() async {

@@ -74,6 +74,34 @@ extension Loopback {
             await again.stop()
         }
 
+        @Test("links follow the peers that are set: one comes, moves, goes and comes again")
+        func peersChange() async throws {
+            let b = try CarryingServer(2, peers: [:]) { $0.acceptsStrangers = true }
+            let c = try CarryingServer(2, peers: [:]) { $0.acceptsStrangers = true }
+            let a = try CarryingServer(1, peers: [:])
+            a.setPeers([PeerID(2): b.address])
+            #expect(await a.sink.inbox.next() == .up(PeerID(2)))
+            a.send([1], to: 2)
+            #expect(await b.sink.inbox.next() == .frame([1], from: PeerID(1)))
+            a.setPeers([PeerID(2): c.address])
+            #expect(await a.sink.inbox.next() == .down(PeerID(2)))
+            #expect(await a.sink.inbox.next() == .up(PeerID(2)))
+            a.send([2], to: 2)
+            #expect(await c.sink.inbox.next() == .frame([2], from: PeerID(1)))
+            // What was sent before the peer was left out still arrives.
+            a.send([3], to: 2)
+            a.setPeers([:])
+            #expect(await c.sink.inbox.next() == .frame([3], from: PeerID(1)))
+            #expect(await a.sink.inbox.next() == .down(PeerID(2)))
+            a.setPeers([PeerID(2): c.address])
+            #expect(await a.sink.inbox.next() == .up(PeerID(2)))
+            a.send([4], to: 2)
+            #expect(await c.sink.inbox.next() == .frame([4], from: PeerID(1)))
+            await a.stop()
+            await b.stop()
+            await c.stop()
+        }
+
         @Test("what a peer's link may hold is bounded: frames beyond are dropped whole and counted")
         func bounded() async throws {
             let listener = try Socket.listen(on: .loopback(port: 0))

@@ -21,10 +21,10 @@ struct FailureTests {
             for _ in 0..<20 { group.addTask { await cluster.propose(2, on: id) } }
             return await group.reduce(into: []) { $0.append($1) }
         }
-        #expect(results.allSatisfy { $0 == .failure(.timeout) || $0 == .failure(.noLeader) })
+        #expect(results.allSatisfy { $0 == .failure(.serverStopped) || $0 == .failure(.noLeader) })
         await cluster.board.wait { $0.failures[id] == 1 }
         // The server is gone; whoever asks it is told so.
-        #expect(await cluster.propose(2, on: id) == .failure(.timeout))
+        #expect(await cluster.propose(2, on: id) == .failure(.serverStopped))
         #expect(await cluster.read(2, on: id) == .failure(.noLeader))
         await cluster.shutdown()
         #expect(cluster.board.facts.failures[id] == 1)
@@ -71,7 +71,7 @@ struct FailureTests {
             return await group.reduce(into: []) { $0.append($1) }
         }
         #expect(results.count == 101)
-        #expect(results.contains(.failure(.timeout)))
+        #expect(results.contains(.failure(.serverStopped)))
         await cluster.board.wait { $0.failures[id] == 1 }
         await cluster.shutdown()
     }
@@ -91,7 +91,7 @@ struct FailureTests {
         await cluster.stop(leader)
         var failures = 0
         for await result in results {
-            #expect(result == .failure(.timeout) || result == .failure(.noLeader))
+            #expect(result == .failure(.serverStopped) || result == .failure(.noLeader))
             failures += 1
             if failures == 200 { break }
         }
@@ -107,7 +107,7 @@ struct FailureTests {
         do { QueryCompletion<CountingMachine>(1) { result in heard.withLock { $0.append(result) } }.fail(.overloaded) }
         #expect(
             heard.withLock { $0 } == [
-                .failure(.timeout), .failure(.noLeader), .success(5), .failure(.overloaded),
+                .failure(.serverStopped), .failure(.noLeader), .success(5), .failure(.overloaded),
             ]
         )
     }
@@ -115,8 +115,8 @@ struct FailureTests {
     @Test("a query that waits for an index in an applier that ends is told, and so is a command behind a bad one")
     func applierEnds() async throws {
         let system = ActorSystem("applier", workers: 2)
-        let status = StatusBoard(RaftStatus(id: NodeID(1), voters: [NodeID(1)]))
         let members = Configuration(voters: [NodeID(1)])
+        let status = StatusBoard(RaftStatus(id: NodeID(1), configuration: members))
         let files = SnapshotFiles(disk: MemoryDisk(location: "disk"), cluster: RaftLog.ClusterID(high: 1, low: 2))
         let outbox = Outbox(transport: RaftNetwork().transport(of: NodeID(1)))
         let snapshots = try system.spawn { SnapshotKeeper(files, current: nil, outbox: outbox) }
@@ -147,7 +147,7 @@ struct FailureTests {
             if heard.count == 5 { break }
         }
         #expect(heard.count { $0 == .success(1) } == 1)
-        #expect(heard.count { $0 == .failure(.timeout) } == 2)
+        #expect(heard.count { $0 == .failure(.serverStopped) } == 2)
         #expect(heard.count { $0 == .failure(.noLeader) } == 2)
         await system.shutdown()
     }

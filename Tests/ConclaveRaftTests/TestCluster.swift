@@ -54,6 +54,10 @@ final class EventBoard: Sendable {
         var roles: [NodeID: RaftRole] = [:]
         var repaired: Set<NodeID> = []
         var failures: [NodeID: Int] = [:]
+        var configurations: [NodeID: Configuration] = [:]
+        var standings: [NodeID: MemberStanding] = [:]
+        /// Who was refused by another server for its data directory.
+        var refused: Set<NodeID> = []
     }
 
     private struct State {
@@ -151,7 +155,7 @@ final class TestCluster: Sendable {
         )
         var configuration = RaftServerConfiguration(
             id: id,
-            voters: ids,
+            founders: Configuration(voters: ids),
             seed: UInt64.random(in: .min ... .max),
             process: UInt64.random(in: .min ... .max)
         )

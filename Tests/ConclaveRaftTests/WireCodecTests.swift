@@ -17,7 +17,8 @@ struct WireCodecTests {
         voters: [NodeID(1), NodeID(2)],
         outgoing: [NodeID(1), NodeID(3)],
         learners: [NodeID(4)],
-        learnersNext: [NodeID(3)]
+        learnersNext: [NodeID(3)],
+        records: [MemberRecord(NodeID(4), peerAddress: "127.0.0.1:7104", incarnation: 1)]
     )
 
     /// One message of each kind, of some kinds several.
@@ -72,7 +73,24 @@ struct WireCodecTests {
         let raft = kinds.map { kind in
             WireMessage.raft(RaftMessage(from: NodeID(1), to: NodeID(.max), term: Term(9), kind: kind))
         }
-        return raft + [.proposal(ForwardedProposal(term: Term(9), payload: [UInt8](0..<40)))]
+        let record = MemberRecord(
+            NodeID(4),
+            peerAddress: "127.0.0.1:7104",
+            clientAddress: "127.0.0.1:7004",
+            incarnation: .max,
+            isToBePromoted: true
+        )
+        let commands: [AdminCommand] = [
+            .add(record), .promote(NodeID(4)), .remove(NodeID(.max)), .transferLeadership(to: NodeID(2)),
+            .transferLeadership(to: nil),
+        ]
+        let errors: [AdminError?] =
+            [nil, .request(.noLeader), .request(.overloaded), .request(.timeout)]
+            + AdminRefusal.allCases.map { .refused($0) }
+        return raft + [
+            .proposal(ForwardedProposal(term: Term(9), payload: [UInt8](0..<40))),
+            .introduction(record), .introduction(MemberRecord(NodeID(1))), .notMember(LogIndex(77)),
+        ] + commands.map { .adminRequest(.max, $0) } + errors.map { .adminReply(3, $0) }
     }()
 
     private func decode(_ frame: [UInt8]) throws(WireError) -> WireMessage {

@@ -16,6 +16,7 @@ struct LoneClient {
             case .read(let read): store.answer(read)
             case .once(_, let write): store.apply(write)
             case .session(let request): Reply.simple("\(request)")
+            case .cluster(let request): Reply.simple("\(request)")
             case .info(let sections): Self.facts.reply(sections: sections)
             case .close(let reply): close(reply)
             }

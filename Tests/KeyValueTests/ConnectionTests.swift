@@ -93,7 +93,7 @@ struct ConnectionTests {
             "*10\r\n$3\r\nget\r\n:2\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n"
             + "*2\r\n+@read\r\n+@string\r\n*0\r\n*0\r\n*0\r\n"
         try check([
-            ("COMMAND COUNT", ":29\r\n"), ("COMMAND INFO get nosuch", "*2\r\n\(get)$-1\r\n"),
+            ("COMMAND COUNT", ":34\r\n"), ("COMMAND INFO get nosuch", "*2\r\n\(get)$-1\r\n"),
             (
                 "COMMAND DOCS nosuch GET",
                 "*2\r\n$3\r\nget\r\n*6\r\n$7\r\nsummary\r\n$26\r\nReturns the value of a key\r\n"
@@ -101,9 +101,9 @@ struct ConnectionTests {
             ),
         ])
         var client = LoneClient()
-        #expect(try client.receive("COMMAND").hasPrefix("*29\r\n*10\r\n$6\r\nappend\r\n:3\r\n"))
-        #expect(try client.receive("COMMAND DOCS").hasPrefix("*58\r\n$6\r\nappend\r\n*6\r\n"))
-        #expect(try client.receive("COMMAND LIST").hasPrefix("*29\r\n$6\r\nappend\r\n$4\r\nauth\r\n"))
+        #expect(try client.receive("COMMAND").hasPrefix("*34\r\n*10\r\n$6\r\nappend\r\n:3\r\n"))
+        #expect(try client.receive("COMMAND DOCS").hasPrefix("*68\r\n$6\r\nappend\r\n*6\r\n"))
+        #expect(try client.receive("COMMAND LIST").hasPrefix("*34\r\n$6\r\nappend\r\n$4\r\nauth\r\n"))
         for name in ["CLIENT", "COMMAND", "CONFIG"] {
             #expect(try client.receive("\(name) HELP").contains("+\(name) <subcommand>"))
         }

@@ -15,16 +15,35 @@ let randomHistories = _isDebugAssertConfiguration() ? 4000 : 100_000
         let rest = all.filter { !voters.contains($0) && !outgoing.contains($0) }
         let learners = rest.filter { _ in random.next() % 2 == 0 }
         let next = outgoing.filter { !voters.contains($0) && random.next() % 2 == 0 }
-        return Configuration(voters: voters, outgoing: outgoing, learners: learners, learnersNext: next)
+        let records = random.next() % 2 == 0 ? [] : (voters + learners).map { record($0, &random) }
+        return Configuration(
+            voters: voters,
+            outgoing: outgoing,
+            learners: learners,
+            learnersNext: next,
+            records: records
+        )
+    }
+
+    private func record(_ id: NodeID, _ random: inout SplitMix64) -> MemberRecord {
+        MemberRecord(
+            id,
+            peerAddress: random.next() % 2 == 0 ? "" : "127.0.0.1:\(random.next() % 65536)",
+            clientAddress: random.next() % 2 == 0 ? "" : "münchen:\(random.next() % 65536)",
+            incarnation: random.next() % 2 == 0 ? nil : random.next(),
+            isToBePromoted: random.next() % 2 == 0
+        )
     }
 
     private func steps(_ random: inout SplitMix64) -> [ConfigurationStep] {
         (0..<(1 + random.next() % 4)).map { _ in
             let id = NodeID(1 + random.next() % 7)
-            return switch random.next() % 4 {
+            return switch random.next() % 6 {
             case 0: .addLearner(id)
             case 1: .promote(id)
             case 2: .demote(id)
+            case 3: .add(record(id, &random))
+            case 4: .describe(record(id, &random))
             default: .remove(id)
             }
         }
@@ -142,12 +161,17 @@ let randomHistories = _isDebugAssertConfiguration() ? 4000 : 100_000
                     switch step {
                     case .addLearner(let id), .demote(let id): after.learners.contains(id)
                     case .promote(let id): after.voters.contains(id)
-                    case .remove(let id): !after.members.contains(id)
+                    case .remove(let id): !after.members.contains(id) && after.record(of: id) == nil
+                    case .add(let record): after.learners.contains(record.id) && after.record(of: record.id) == record
+                    case .describe(let record):
+                        after.record(of: record.id) == record
+                            && after.isVoter(record.id) == before.isVoter(record.id)
                     }
                 if !fits { wrong += 1 }
             }
             let untouched = Set(before.members).subtracting(steps.map(\.id))
             for id in untouched where before.voters.contains(id) != after.voters.contains(id) { wrong += 1 }
+            for id in untouched where before.record(of: id) != after.record(of: id) { wrong += 1 }
             if round % 20 != 0 { continue }
             for (one, other) in [(before, during), (during, after)] {
                 let first = subsets.filter(one.isQuorum)
@@ -170,6 +194,8 @@ let randomHistories = _isDebugAssertConfiguration() ? 4000 : 100_000
             ([.promote(n2)], .doesNotFit(.promote(n2))),
             ([.demote(n3)], .doesNotFit(.demote(n3))),
             ([.remove(n5)], .doesNotFit(.remove(n5))),
+            ([.add(MemberRecord(n3))], .doesNotFit(.add(MemberRecord(n3)))),
+            ([.describe(MemberRecord(n4))], .doesNotFit(.describe(MemberRecord(n4)))),
             ([.remove(n1), .demote(n2)], .noVoters),
         ]
         for (steps, error) in cases {

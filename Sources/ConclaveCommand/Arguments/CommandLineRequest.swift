@@ -1,3 +1,4 @@
+import ConclaveNet
 import ConclaveSimulation
 import RaftCore
 
@@ -10,6 +11,7 @@ enum CommandLineRequest: Equatable {
     case node(NodeOptions)
     case client(ClientOptions)
     case simulate(SimulateOptions)
+    case admin(AdminOptions)
 
     /// Reads the arguments after the program's name.
     /// - Throws: `UsageError` with a message that says what to do instead.
@@ -41,7 +43,7 @@ enum CommandLineRequest: Equatable {
     private static func parse(_ verb: Verb, _ arguments: [String]) throws(UsageError) -> Self {
         let scanned = try ScannedArguments(arguments, verb: verb, wordsEndOptions: verb == .client)
         if scanned.has("--help") { return .help(verb) }
-        if verb != .client, let word = scanned.words.first {
+        if [.cluster, .node, .sim].contains(verb), let word = scanned.words.first {
             throw UsageError(message: "'\(word)' is one word too many: options begin with --", verb: verb)
         }
         return switch verb {
@@ -49,6 +51,8 @@ enum CommandLineRequest: Equatable {
         case .node: .node(try NodeOptions(scanned))
         case .client: .client(try ClientOptions(scanned))
         case .sim: .simulate(try SimulateOptions(scanned))
+        case .status, .members, .add, .remove, .promote, .transfer, .snapshot, .health, .hash:
+            .admin(try AdminOptions(verb, scanned))
         }
     }
 }
@@ -72,18 +76,13 @@ extension NodeOptions {
         _ = try arguments.required("--id")
         let number = try arguments.integer("--id", in: 1...Int(Int32.max))!
         let id = NodeID(UInt64(number))
-        let peers = try Self.parsePeers(try arguments.required("--peers"))
-        guard let own = peers.first(where: { $0.id == id }) else {
-            let known = peers.map { String($0.id.rawValue) }.joined(separator: ", ")
-            throw UsageError(
-                message: "--id \(number) is not in --peers, which has \(known); list this server too",
-                verb: .node
-            )
-        }
+        let (peers, join) = try Self.parseCluster(arguments, id)
         try refuseOpenAddress(arguments.values["--host"], what: "--host", verb: .node)
         _ = try arguments.required("--client-port")
         let clientPort = UInt16(try arguments.integer("--client-port", in: portRange)!)
-        let peerPort = try arguments.integer("--peer-port", in: portRange).map(UInt16.init) ?? own.port
+        if join != nil { _ = try arguments.required("--peer-port") }
+        let own = peers.first { $0.id == id }?.port ?? 0
+        let peerPort = try arguments.integer("--peer-port", in: portRange).map(UInt16.init) ?? own
         guard clientPort != peerPort else {
             throw UsageError(message: "--client-port and the peer port are both \(clientPort); choose two", verb: .node)
         }
@@ -94,6 +93,7 @@ extension NodeOptions {
             peerPort: peerPort,
             dataDirectory: try arguments.required("--data")
         )
+        self.join = join
         if let text = arguments.values["--cluster-id"] {
             guard let parsed = ClusterID(hex: text) else {
                 throw UsageError(message: "--cluster-id: '\(text)' is not 32 hexadecimal digits", verb: .node)
@@ -102,6 +102,31 @@ extension NodeOptions {
         }
         json = arguments.has("--json")
         untilStdinCloses = arguments.has("--until-stdin-closes")
+    }
+
+    /// The servers that the cluster begins with, or where to find one that is there.
+    private static func parseCluster(
+        _ arguments: ScannedArguments,
+        _ id: NodeID
+    ) throws(UsageError) -> (peers: [NodePeer], join: SocketAddress?) {
+        if let text = arguments.values["--join"] {
+            guard !arguments.has("--peers") else {
+                throw UsageError(
+                    message: "--peers founds a cluster and --join joins one; give one of them",
+                    verb: .node
+                )
+            }
+            return ([], try parseAddress(text, what: "--join", verb: .node))
+        }
+        let peers = try parsePeers(try arguments.required("--peers"))
+        guard peers.contains(where: { $0.id == id }) else {
+            let known = peers.map { String($0.id.rawValue) }.joined(separator: ", ")
+            throw UsageError(
+                message: "--id \(id.rawValue) is not in --peers, which has \(known); list this server too",
+                verb: .node
+            )
+        }
+        return (peers, nil)
     }
 
     /// Reads `1=127.0.0.1:7101,2=127.0.0.1:7102`.
@@ -169,6 +194,15 @@ extension SimulateOptions {
             profile = known
         }
         plan = arguments.values["--plan"]
+    }
+}
+
+/// Reads `127.0.0.1:7001`.
+func parseAddress(_ text: some StringProtocol, what: String, verb: Verb) throws(UsageError) -> SocketAddress {
+    do {
+        return try SocketAddress(String(text))
+    } catch {
+        throw UsageError(message: "\(what): \(error)", verb: verb)
     }
 }
 

@@ -31,6 +31,9 @@ enum HelpText {
         case .node: nodeNotes
         case .client: clientNotes
         case .sim: simulateNotes
+        case .status, .members, .health, .hash: questionNotes
+        case .add: addNotes
+        case .remove, .promote, .transfer, .snapshot: orderNotes
         }
     }
 
@@ -80,6 +83,26 @@ enum HelpText {
         --plan plays again, with a trace and, for a history, an HTML timeline.
 
         Exit codes: 0 all seeds held, 2 a promise was broken, 3 no progress after healing, 70 the simulation itself failed.
+        """
+
+    private static let questionNotes = """
+        Without --endpoints and --port: asks all members of the cluster that has a server on port 7001, 7002 or 7003.
+        Exit codes: 0 all is well, 1 a server does not answer, is not well or has another state than the others,
+        69 no server answers.
+        """
+
+    private static let orderNotes = """
+        Any server may be asked; the leader does it. Exit codes: 0 done, 1 refused, with the reason, 69 no server answers.
+        """
+
+    private static let addNotes = """
+        The server becomes a learner, which gets all data but has no vote, and a voter as soon as it has caught up;
+        with --learner, when 'conclave promote' says so. Start it first, with 'conclave node --join':
+
+          conclave node --id 4 --join 127.0.0.1:7001 --client-port 7004 --peer-port 7104 --data ./by-hand/node-4
+          conclave add 4 127.0.0.1:7104
+
+        Exit codes: 0 added, 1 refused, with the reason, 69 no server answers.
         """
 
     private static let clientNotes = """

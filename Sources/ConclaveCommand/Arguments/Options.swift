@@ -1,3 +1,4 @@
+import ConclaveNet
 import RaftCore
 
 /// What `conclave cluster` was asked to do.
@@ -16,10 +17,12 @@ struct ClusterOptions: Equatable {
 
 /// What `conclave node` was asked to do.
 struct NodeOptions: Equatable {
-    /// Who this server is; one of `peers`.
+    /// Who this server is; one of `peers`, if there are any.
     var id: NodeID
-    /// All servers of the cluster, this one too, in the order of their ids.
+    /// All servers that the cluster begins with, this one too, in the order of their ids. Empty: it joins one that is there.
     var peers: [NodePeer]
+    /// The client address of a server of the cluster that this one is to join.
+    var join: SocketAddress?
     /// Where clients connect, on 127.0.0.1.
     var clientPort: UInt16
     /// Where the other servers connect, on 127.0.0.1. Differs from this server's entry in `peers` only if somebody
@@ -47,6 +50,8 @@ struct ClientOptions: Equatable {
     var host = "127.0.0.1"
     var port: UInt16 = 7001
     var resp3 = false
+    /// How long a server may take for an answer.
+    var patienceSeconds = 60
     /// The command with its arguments; empty for a prompt or for commands from standard input.
     var command: [String] = []
 }

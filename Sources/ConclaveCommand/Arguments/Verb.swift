@@ -4,6 +4,15 @@ enum Verb: String, CaseIterable {
     case node
     case client
     case sim
+    case status
+    case members
+    case add
+    case remove
+    case promote
+    case transfer
+    case snapshot
+    case health
+    case hash
 
     var summary: String {
         switch self {
@@ -11,6 +20,15 @@ enum Verb: String, CaseIterable {
         case .node: "run one server"
         case .client: "send commands to a server"
         case .sim: "run clusters in a simulated world full of faults"
+        case .status: "how the servers of a cluster stand"
+        case .members: "who takes part in a cluster, and where they are found"
+        case .add: "add a server to a cluster"
+        case .remove: "remove a server from a cluster"
+        case .promote: "give a learner a vote"
+        case .transfer: "hand leadership over"
+        case .snapshot: "have the servers write their state down, so that their logs can be cut"
+        case .health: "whether the servers of a cluster are well"
+        case .hash: "compare the servers' states"
         }
     }
 
@@ -18,10 +36,15 @@ enum Verb: String, CaseIterable {
     var usage: String {
         switch self {
         case .cluster: "conclave cluster [--nodes N] [--port PORT] [--data DIR] [--json]"
-        case .node: "conclave node --id N --peers 1=HOST:PORT,2=HOST:PORT,… --client-port PORT --data DIR [options]"
+        case .node:
+            "conclave node --id N (--peers 1=HOST:PORT,… | --join HOST:PORT) --client-port PORT --data DIR [options]"
         case .sim:
             "conclave sim [--seed S] [--runs N] [--minutes M] [--nodes N] [--profile calm|net|disk|all] [--plan FILE]"
         case .client: "conclave client [-h HOST] [-p PORT] [--resp3] [COMMAND [ARGUMENT…]]"
+        case .add: "conclave add ID HOST:PORT [--learner] [options]     # its peer port"
+        case .remove, .promote: "conclave \(rawValue) ID [options]"
+        case .transfer: "conclave transfer [ID] [options]"
+        case .status, .members, .snapshot, .health, .hash: "conclave \(rawValue) [options]"
         }
     }
 
@@ -32,6 +55,8 @@ enum Verb: String, CaseIterable {
         case .node: Self.nodeOptions + [help]
         case .client: Self.clientOptions + [help]
         case .sim: Self.simulateOptions + [help]
+        case .add: [OptionSpec(name: "--learner", help: "no vote until it is promoted")] + Self.adminOptions + [help]
+        case .status, .members, .remove, .promote, .transfer, .snapshot, .health, .hash: Self.adminOptions + [help]
         }
     }
 
@@ -64,7 +89,12 @@ enum Verb: String, CaseIterable {
         OptionSpec(
             name: "--peers",
             placeholder: "LIST",
-            help: "all servers with their peer ports, this one too: 1=127.0.0.1:7101,2=127.0.0.1:7102,…"
+            help: "founds a cluster: all its servers with their peer ports, this one too: 1=127.0.0.1:7101,2=…"
+        ),
+        OptionSpec(
+            name: "--join",
+            placeholder: "HOST:PORT",
+            help: "joins the cluster of the server at this client address; it waits for 'conclave add'"
         ),
         OptionSpec(name: "--client-port", placeholder: "PORT", help: "where clients connect"),
         OptionSpec(
@@ -90,6 +120,16 @@ enum Verb: String, CaseIterable {
         OptionSpec(name: "--nodes", short: "-n", placeholder: "N", help: "how many servers, 1 to 9 (default 3)"),
         OptionSpec(name: "--profile", placeholder: "NAME", help: "which faults: calm, net, disk or all (default all)"),
         OptionSpec(name: "--plan", placeholder: "FILE", help: "the faults of the run, instead of those of its seed"),
+    ]
+
+    private static let adminOptions = [
+        OptionSpec(
+            name: "--endpoints",
+            placeholder: "LIST",
+            help: "client addresses to ask: 127.0.0.1:7001,127.0.0.1:7002,…"
+        ),
+        OptionSpec(name: "--port", short: "-p", placeholder: "PORT", help: "the same for one server on 127.0.0.1"),
+        OptionSpec(name: "--json", help: "print one JSON object per line, for programs"),
     ]
 
     private static let clientOptions = [

@@ -8,17 +8,17 @@ import KeyValue
 
 /// A blocking connection to a server: one command, one answer.
 struct ClientConnection: ~Copyable {
-    /// A server answers, with an error if need be, long before this.
-    private static let patienceSeconds = 60
     private static let chunkSizeBytes = 64 << 10
 
     private let descriptor: Int32
+    private let patienceSeconds: Int
     private var parser = RESPReplyParser()
 
     /// Takes over a connected socket.
-    init(descriptor: Int32) {
+    init(descriptor: Int32, patienceSeconds: Int = 60) {
         self.descriptor = descriptor
-        var patience = timeval(tv_sec: Self.patienceSeconds, tv_usec: 0)
+        self.patienceSeconds = patienceSeconds
+        var patience = timeval(tv_sec: patienceSeconds, tv_usec: 0)
         let size = socklen_t(MemoryLayout<timeval>.size)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, size)
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, size)
@@ -30,9 +30,12 @@ struct ClientConnection: ~Copyable {
     /// - Throws: `.unavailable` when nobody listens there or the host has no address; `.errorReply` when the server
     ///   refuses the version.
     static func open(_ options: ClientOptions) throws(CommandFailure) -> ClientConnection {
-        var connection = ClientConnection(descriptor: try connect(host: options.host, port: options.port))
+        var connection = ClientConnection(
+            descriptor: try connect(host: options.host, port: options.port),
+            patienceSeconds: options.patienceSeconds
+        )
         if options.resp3 {
-            let answer = try connection.ask(["HELLO", "3"].map { Array($0.utf8) })
+            let answer = try connection.ask(["HELLO", "3"])
             if case .failure(let error) = answer {
                 throw CommandFailure(code: .errorReply, message: "HELLO 3 is refused: \(error.code) \(error.message)")
             }
@@ -101,6 +104,9 @@ struct ClientConnection: ~Copyable {
         }
     }
 
+    /// Sends a command of words and waits for its answer.
+    mutating func ask(_ words: [String]) throws(CommandFailure) -> Reply { try ask(words.map { Array($0.utf8) }) }
+
     private func receive() throws(CommandFailure) -> [UInt8] {
         var fault: Int32 = 0
         let chunk = [UInt8](unsafeUninitializedCapacity: Self.chunkSizeBytes) { buffer, count in
@@ -117,7 +123,7 @@ struct ClientConnection: ~Copyable {
         let reason =
             switch fault {
             case 0: "the server closed the connection"
-            case EAGAIN: "the server did not answer within \(Self.patienceSeconds) s; the command may have run or not"
+            case EAGAIN: "the server did not answer within \(patienceSeconds) s; the command may have run or not"
             default: "the connection broke: \(errorText(fault))"
             }
         return CommandFailure(code: .unavailable, message: reason)

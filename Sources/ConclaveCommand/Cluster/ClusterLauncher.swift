@@ -127,6 +127,7 @@ struct ClusterLauncher {
         var actions: [LauncherAction] = []
         let id = servers[index].plan.id
         switch event {
+        case .standing: return []
         case .ready:
             guard case .starting(let pid, let since) = servers[index].state else { return [] }
             servers[index].state = .running(pid: pid, since: since)

@@ -1,3 +1,4 @@
+import ConclaveRaft
 import RaftCore
 
 #if canImport(FoundationEssentials)
@@ -21,6 +22,9 @@ enum NodeEvent: Equatable {
     case quarantined(id: NodeID, entries: ClosedRange<LogIndex>)
     /// Printed when the other servers have repaired it: `{"event":"repaired","id":1}`
     case repaired(id: NodeID)
+    /// Printed when the server's part in the cluster changes, and at first unless it is a voter:
+    /// `{"event":"standing","id":4,"standing":"learner"}`; also `voter`, `waiting` (to be added) and `removed`.
+    case standing(id: NodeID, MemberStanding)
 
     /// The line without its line end.
     var jsonLine: String {
@@ -45,6 +49,10 @@ enum NodeEvent: Equatable {
         case .repaired(let id):
             line.add("event", "repaired")
             line.add("id", id.rawValue)
+        case .standing(let id, let standing):
+            line.add("event", "standing")
+            line.add("id", id.rawValue)
+            line.add("standing", standing.rawValue)
         }
         return line.text
     }
@@ -64,6 +72,9 @@ enum NodeEvent: Equatable {
             self = .quarantined(id: NodeID(wire.id), entries: LogIndex(first)...LogIndex(last))
         case "repaired":
             self = .repaired(id: NodeID(wire.id))
+        case "standing":
+            guard let standing = wire.standing.flatMap(MemberStanding.init) else { return nil }
+            self = .standing(id: NodeID(wire.id), standing)
         default:
             return nil
         }
@@ -79,6 +90,7 @@ enum NodeEvent: Equatable {
         var leader: UInt64?
         var firstEntry: UInt64?
         var lastEntry: UInt64?
+        var standing: String?
     }
 }
 

@@ -1,4 +1,6 @@
 import Conclave
+import ConclaveNet
+import ConclaveRaft
 import RaftCore
 
 /// Tells the launcher, or the person at the terminal, what role the server has.
@@ -9,6 +11,8 @@ struct NodeReporter: Behavior {
         /// Something to be told once.
         case tell(NodeEvent)
         case changed(RaftEvent)
+        case standing(MemberStanding)
+        case network(NetworkEvent)
     }
 
     let id: NodeID
@@ -16,6 +20,9 @@ struct NodeReporter: Behavior {
     private var term = Term.zero
     private var leader: NodeID?
     private var reported: NodeEvent?
+    private var standing: MemberStanding?
+    /// Refusals that were told, each once.
+    private var told: Set<String> = []
 
     private let write: @Sendable (NodeEvent) -> Void
 
@@ -36,6 +43,19 @@ struct NodeReporter: Behavior {
     mutating func receive(_ message: consuming Message, _ context: borrowing Context<Message>) {
         switch consume message {
         case .tell(let event): write(event)
+        case .standing(let new): standingChanged(to: new)
+        case .network(.linkFailed(let peer, .refusedByPeer(.incarnation), _)):
+            tellOnce(
+                """
+                server \(id.rawValue) is refused by server \(peer.rawValue): this id belonged to another data \
+                directory. If that one is lost, remove the server and add it again: 'conclave remove \(id.rawValue)', \
+                start it with --join, 'conclave add \(id.rawValue) …'
+                """
+            )
+        case .network(.peerConnectionEnded(_, .refused(.incarnation))),
+            .network(.linkFailed(_, .refused(.incarnation), _)):
+            tellOnce("server \(id.rawValue) refuses a server whose id belonged to another data directory")
+        case .network: break
         case .changed(.roleChanged(let role, let term)):
             self.role = role
             self.term = term
@@ -55,6 +75,16 @@ struct NodeReporter: Behavior {
         write(event)
     }
 
+    /// A founding voter that is one still is no news.
+    private mutating func standingChanged(to new: MemberStanding) {
+        defer { standing = new }
+        if standing == nil, new == .voter { return }
+        write(.standing(id: id, new))
+    }
+
+    private mutating func tellOnce(_ text: String) {
+        if told.insert(text).inserted { StandardStreams.writeError(text + "\n") }
+    }
 }
 
 extension NodeEvent {
@@ -81,6 +111,11 @@ extension NodeEvent {
                 + "leader has sent them again"
         case .repaired(let id):
             "server \(id.rawValue) has back what was damaged and takes its full part again"
+        case .standing(let id, .voter): "server \(id.rawValue) is a voter"
+        case .standing(let id, .learner): "server \(id.rawValue) is a learner"
+        case .standing(let id, .waiting):
+            "server \(id.rawValue) waits to be added: 'conclave add \(id.rawValue) HOST:PORT' with its peer port"
+        case .standing(let id, .removed): "server \(id.rawValue) was removed from the cluster and may be stopped"
         }
     }
 }

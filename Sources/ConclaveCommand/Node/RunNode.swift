@@ -45,7 +45,6 @@ private func startNode(
     _ events: any SocketEvents,
     onFailure: @escaping @Sendable (ExitReason) -> Void
 ) throws {
-    let cluster = (high: options.clusterID.high, low: options.clusterID.low)
     let clientSocket = try orFail { () throws(SocketError) in try Socket.listen(on: .loopback(port: options.clientPort))
     }
     let (log, recovered) = try openLog(options)
@@ -54,30 +53,39 @@ private func startNode(
         StandardStreams.writeError("server \(options.id.rawValue): \(corruption)\n")
     }
 
-    var peers: [PeerID: SocketAddress] = [:]
-    for peer in options.peers where peer.id != options.id {
-        peers[PeerID(peer.id.rawValue)] = .loopback(port: peer.port)
-    }
+    let json = options.json
+    let reporter = try NodeReporter.start(in: system, id: options.id) { $0.print(json: json) }
+    let cluster = recovered.identity.cluster
     let handshake = Handshake(
         cluster: ConclaveNet.ClusterID(high: cluster.high, low: cluster.low),
         node: PeerID(options.id.rawValue),
         incarnation: recovered.identity.incarnation
     )
-    let transportOptions = TCPTransport.Configuration(handshake: handshake, peers: peers)
+    // Whom to link to, consensus says when it starts.
+    var transportOptions = TCPTransport.Configuration(handshake: handshake, peers: [:])
+    transportOptions.acceptsStrangers = true
+    transportOptions.onEvent = { reporter.send(.network($0)) }
     let transport = try orFail { () throws(SocketError) in
         try TCPTransport(listeningOn: .loopback(port: options.peerPort), transportOptions, events: events)
     }
 
-    let json = options.json
-    let reporter = try NodeReporter.start(in: system, id: options.id) { $0.print(json: json) }
+    let clientPort = clientSocket.localAddress?.port ?? options.clientPort
+    let peerPort = transport.localAddress?.port ?? options.peerPort
     var configuration = RaftServerConfiguration(
         id: options.id,
-        voters: options.peers.map(\.id),
+        founders: options.founders,
         seed: UInt64.random(in: .min ... .max),
         process: UInt64.random(in: .min ... .max)
     )
+    configuration.own = MemberRecord(
+        options.id,
+        peerAddress: options.peers.first { $0.id == options.id }?.address ?? "127.0.0.1:\(peerPort)",
+        clientAddress: "127.0.0.1:\(clientPort)",
+        incarnation: recovered.identity.incarnation
+    )
     configuration.onEvent = { reporter.send(.changed($0)) }
     if let lost = recovered.lost { reporter.send(.tell(.quarantined(id: options.id, entries: lost))) }
+    configuration.onStanding = { reporter.send(.standing($0)) }
     let keyCount = KeyCount()
     let server = try RaftServer(
         configuration,
@@ -88,26 +96,26 @@ private func startNode(
         in: system,
         onFailure: onFailure
     )
-    let clientPort = clientSocket.localAddress?.port ?? options.clientPort
     let service = KeyValueService(
         server,
         keyCount: keyCount,
         clientPort: Int(clientPort),
         conclaveVersion: conclaveVersion,
+        clusterID: "\(cluster)",
+        incarnation: recovered.identity.incarnation,
         events: events
     )
     try service.listen(on: clientSocket, in: system) { _ in }
-    let peerPort = transport.localAddress?.port ?? options.peerPort
     reporter.send(.tell(.ready(id: options.id, clientPort: clientPort, peerPort: peerPort)))
 }
 
 private func openLog(_ options: NodeOptions) throws -> (log: WriteAheadLog, recovered: Recovered) {
+    let disk = try PosixDisk(directory: options.dataDirectory, createIfMissing: true)
     let identity = LogIdentity(
-        cluster: RaftLog.ClusterID(high: options.clusterID.high, low: options.clusterID.low),
+        cluster: try cluster(of: options, disk),
         node: options.id,
         incarnation: UInt64.random(in: .min ... .max)
     )
-    let disk = try PosixDisk(directory: options.dataDirectory, createIfMissing: true)
     return try WriteAheadLog.open(disk: disk, identity: identity, ifMissing: .create, ifDamaged: .quarantine)
 }
 
@@ -119,6 +127,34 @@ private func failure(of error: any Error) -> any Error {
     case let error as DiskError: CommandFailure(code: .ioError, message: "\(error)")
     default: error
     }
+}
+
+/// The cluster that this server belongs to. Whoever joins one asks a server of it, the first time.
+private func cluster(of options: NodeOptions, _ disk: PosixDisk) throws -> RaftLog.ClusterID {
+    guard let server = options.join else {
+        return RaftLog.ClusterID(high: options.clusterID.high, low: options.clusterID.low)
+    }
+    if let known = try WriteAheadLog.identity(on: disk) { return known.cluster }
+    var connection = try ClientConnection.open(ClientOptions(host: server.host, port: server.port, resp3: true))
+    guard let text = try connection.ask(["RAFT.INFO"]).field("cluster_id")?.plainText, let id = ClusterID(hex: text)
+    else {
+        throw CommandFailure(code: .unavailable, message: "\(server) is no server of a cluster")
+    }
+    return RaftLog.ClusterID(high: id.high, low: id.low)
+}
+
+extension NodeOptions {
+    /// What the cluster began with; unknown where this server joins one.
+    fileprivate var founders: Configuration {
+        Configuration(
+            voters: peers.map(\.id),
+            records: peers.map { MemberRecord($0.id, peerAddress: $0.address) }
+        )
+    }
+}
+
+extension NodePeer {
+    fileprivate var address: String { "\(host):\(port)" }
 }
 
 /// A socket that cannot be had is a fault of the world, not of ours.

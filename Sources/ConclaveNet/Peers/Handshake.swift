@@ -39,7 +39,7 @@ package struct Handshake: Hashable, Sendable {
     /// "CONCLAVE", the first bytes of a peer connection.
     static let magic: UInt64 = 0x4556_414C_434E_4F43
     /// The version of the peer protocol this build speaks. Only equal versions talk to each other.
-    package static let protocolVersion: UInt16 = 1
+    package static let protocolVersion: UInt16 = 2
 
     package var version: UInt16
     package var cluster: ClusterID
@@ -97,6 +97,8 @@ extension Handshake {
             case exactly(PeerID)
             /// Any of the configuration.
             case anyOf(Set<PeerID>)
+            /// Any but ourselves: who belongs to the cluster is decided elsewhere.
+            case anyBut(PeerID)
         }
 
         package init(cluster: ClusterID, nodes: Nodes) {
@@ -111,6 +113,7 @@ extension Handshake {
             switch nodes {
             case .exactly(let node): return handshake.node == node ? nil : .wrongNode
             case .anyOf(let nodes): return nodes.contains(handshake.node) ? nil : .unknownNode
+            case .anyBut(let node): return handshake.node == node ? .wrongNode : nil
             }
         }
     }
@@ -124,7 +127,8 @@ extension Handshake.Refusal: CustomStringConvertible {
         case .wrongCluster: "another cluster: the data directory or the address belongs to a different cluster"
         case .wrongNode: "another server than expected answers at this address: check the addresses of the servers"
         case .unknownNode: "the server is no member of this cluster"
-        case .incarnation: "a server with this number but other data is known: its data was lost or replaced"
+        case .incarnation:
+            "this number belonged to another data directory: if that is lost, remove the server and add it again"
         case .other: "refused for a reason this build does not know: run the same build on all servers"
         }
     }

@@ -15,13 +15,13 @@ package struct PeerConnection: Behavior {
         /// What we say of ourselves.
         package var handshake: Handshake
         /// Who may connect.
-        package var peers: Set<PeerID>
+        package var peers: Handshake.Expectation.Nodes
         package var codec = FrameCodec()
         package var limits = ConnectionLimits()
         /// How long the handshake may take.
         package var handshakeTimeout = Duration.seconds(3)
 
-        package init(handshake: Handshake, peers: Set<PeerID>) {
+        package init(handshake: Handshake, peers: Handshake.Expectation.Nodes) {
             self.handshake = handshake
             self.peers = peers
         }
@@ -109,7 +109,7 @@ package struct PeerConnection: Behavior {
             io.received.removeFirst(Handshake.sizeBytes)
             let expected = Handshake.Expectation(
                 cluster: configuration.handshake.cluster,
-                nodes: .anyOf(configuration.peers)
+                nodes: configuration.peers
             )
             if let refusal = expected.refusal(of: offered) ?? sink.refusal(of: offered) { throw refusal }
             context.cancel(deadline)

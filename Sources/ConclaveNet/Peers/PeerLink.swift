@@ -13,6 +13,11 @@ package struct PeerLink: Behavior {
         case connect
         case socketReady
         case handshakeTimeout
+        /// The peer is found here from now on.
+        case moved(SocketAddress)
+        /// The peer is none any more: ends when what was sent before has had time to leave.
+        case retire
+        case retired
     }
 
     package struct Configuration: Sendable {
@@ -25,6 +30,8 @@ package struct PeerLink: Behavior {
         package var backoff = Backoff(minimum: .milliseconds(20), maximum: .milliseconds(500))
         /// How long connecting and the handshake may take together.
         package var handshakeTimeout = Duration.seconds(3)
+        /// Called with the link before it connects: whoever hears that it is up can send on it.
+        package var onStart: @Sendable (ActorRef<Message>) -> Void = { _ in }
         /// Where jitter comes from.
         package var generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
 
@@ -65,6 +72,7 @@ package struct PeerLink: Behavior {
     }
 
     package mutating func started(_ context: borrowing Context<Message>) {
+        configuration.onStart(context.myself)
         connect(context)
     }
 
@@ -81,7 +89,20 @@ package struct PeerLink: Behavior {
             connect(context)
         case .handshakeTimeout:
             if case .introducing = state { fail(.timeout, context) }
+        case .moved(let address): move(to: address, context)
+        case .retire: _ = context.after(Self.farewell, send: .retired)
+        case .retired: context.stop()
         }
+    }
+
+    /// How long a link to a peer that is none any more stays.
+    private static var farewell: Duration { .seconds(1) }
+
+    private mutating func move(to address: SocketAddress, _ context: borrowing Context<Message>) {
+        guard address != configuration.address else { return }
+        configuration.address = address
+        configuration.backoff.reset()
+        fail(.stopped, context)
     }
 
     package mutating func batchEnded(_ context: borrowing Context<Message>) {

@@ -12,8 +12,11 @@ package final class TCPTransport: Transport {
     package struct Configuration: Sendable {
         /// What we say of ourselves.
         package var handshake: Handshake
-        /// The other servers of the cluster, without this one.
+        /// The other servers of the cluster, without this one, until `setPeers`.
         package var peers: [PeerID: SocketAddress]
+        /// Whether servers may connect that are not among `peers`, as a server that knows later members than this one does. The
+        /// sink can still refuse them.
+        package var acceptsStrangers = false
         package var codec = FrameCodec()
         package var limits = ConnectionLimits()
         package var backoff = Backoff(minimum: .milliseconds(20), maximum: .milliseconds(500))
@@ -31,9 +34,19 @@ package final class TCPTransport: Transport {
     private let configuration: Configuration
     private let socket: Socket
     private let events: any SocketEvents
-    /// Filled as the links start; a restart keeps a link's reference. Emptied in the end: an actor's reference keeps what its
-    /// parent was made from, and so would keep this transport and its port.
-    private let links = Mutex<[PeerID: ActorRef<PeerLink.Message>]>([:])
+    private let state: Mutex<State>
+
+    private struct State {
+        /// Who is to be linked to.
+        var peers: [PeerID: SocketAddress]
+        /// Filled as the links start, before they connect; a restart keeps a link's reference. Emptied in the end: an actor's reference keeps what its
+        /// parent was made from, and so would keep this transport and its port.
+        var links: [PeerID: ActorRef<PeerLink.Message>] = [:]
+        /// How many links each peer has had: one that was left out and is back may find its old link alive.
+        var linkCounts: [PeerID: Int] = [:]
+        /// Who starts and ends links; nil when not running.
+        var group: ActorRef<PeerGroup.Message>?
+    }
 
     /// Listens at once, so that a taken port is refused before anything else starts. Connections wait until `start`.
     ///
@@ -52,6 +65,7 @@ package final class TCPTransport: Transport {
         self.configuration = configuration
         self.events = events
         self.socket = socket
+        state = Mutex(State(peers: configuration.peers))
     }
 
     /// Where the peers reach us: with the port that the kernel chose if 0 was asked for.
@@ -67,24 +81,35 @@ package final class TCPTransport: Transport {
     }
 
     package func send(_ frame: [UInt8], to peer: PeerID) {
-        links.withLock { $0[peer] }?.send(.send(frame))
+        state.withLock { $0.links[peer] }?.send(.send(frame))
     }
 
-    fileprivate func forgetActors() {
+    package func setPeers(_ peers: [PeerID: SocketAddress]) {
+        precondition(peers[configuration.handshake.node] == nil, "a server is not its own peer")
+        let group = state.withLock { state in
+            state.peers = peers
+            return state.group
+        }
+        group?.send(.peersChanged)
+    }
+
+    func forgetActors() {
         // Released outside the lock: much may go with them.
-        let ended = links.withLock { links in
-            let ended = links
-            links = [:]
+        let ended = state.withLock { state in
+            let ended = state
+            state.links = [:]
+            state.group = nil
             return ended
         }
-        _ = consume ended
+        withExtendedLifetime(ended) {}
     }
 
-    fileprivate func startActors(_ context: borrowing Context<Never>, _ sink: any TransportSink) throws {
+    func startActors(_ context: borrowing Context<PeerGroup.Message>, _ sink: any TransportSink) throws {
         let (configuration, events, socket) = (configuration, events, socket)
         var accepting = PeerConnection.Configuration(
             handshake: configuration.handshake,
-            peers: Set(configuration.peers.keys)
+            peers: configuration.acceptsStrangers
+                ? .anyBut(configuration.handshake.node) : .anyOf(Set(configuration.peers.keys))
         )
         accepting.codec = configuration.codec
         accepting.limits = configuration.limits
@@ -92,19 +117,11 @@ package final class TCPTransport: Transport {
         let ways = accepting
         // A peer that connects to us is alive: no need to wait for our own next attempt.
         let onPeer: @Sendable (PeerID) -> Void = { [weak self] peer in
-            self?.links.withLock { $0[peer] }?.send(.connect)
+            self?.state.withLock { $0.links[peer] }?.send(.connect)
         }
-        for (peer, address) in configuration.peers.sorted(by: { $0.key < $1.key }) {
-            var way = PeerLink.Configuration(peer: peer, address: address, handshake: configuration.handshake)
-            way.codec = configuration.codec
-            way.limits = configuration.limits
-            way.backoff = configuration.backoff
-            way.handshakeTimeout = configuration.handshakeTimeout
-            let link = try context.spawn("link-\(peer)", options: .permanent) { [way] in
-                PeerLink(way, events: events, sink: sink, onEvent: configuration.onEvent)
-            }
-            links.withLock { $0[peer] = link }
-        }
+        let group = context.myself
+        state.withLock { $0.group = group }
+        try updateLinks(context, sink)
         try context.spawn("listener", options: .permanent) {
             Listener(
                 on: socket,
@@ -123,22 +140,56 @@ package final class TCPTransport: Transport {
             }
         }
     }
+
+    /// Starts and ends links until they are those that are wanted.
+    func updateLinks(_ context: borrowing Context<PeerGroup.Message>, _ sink: any TransportSink) throws {
+        let (wanted, links) = state.withLock { ($0.peers, $0.links) }
+        for (peer, link) in links.sorted(by: { $0.key < $1.key }) where wanted[peer] == nil {
+            state.withLock { $0.links[peer] = nil }
+            link.send(.retire)
+        }
+        for (peer, address) in wanted.sorted(by: { $0.key < $1.key }) {
+            if let link = links[peer] {
+                link.send(.moved(address))
+                continue
+            }
+            var way = PeerLink.Configuration(peer: peer, address: address, handshake: configuration.handshake)
+            way.codec = configuration.codec
+            way.limits = configuration.limits
+            way.backoff = configuration.backoff
+            way.handshakeTimeout = configuration.handshakeTimeout
+            let (events, onEvent) = (events, configuration.onEvent)
+            let count = state.withLock { state in
+                state.linkCounts[peer, default: 0] += 1
+                return state.linkCounts[peer, default: 0]
+            }
+            let name = count == 1 ? "link-\(peer)" : "link-\(peer).\(count)"
+            way.onStart = { [weak self] link in self?.state.withLock { $0.links[peer] = link } }
+            try context.spawn(name, options: .transient) { [way] in
+                PeerLink(way, events: events, sink: sink, onEvent: onEvent)
+            }
+        }
+    }
 }
 
 /// The supervisor of a transport's actors.
-private struct PeerGroup: Behavior {
-    typealias Message = Never
+struct PeerGroup: Behavior {
+    enum Message: Sendable {
+        case peersChanged
+    }
 
     let transport: TCPTransport
     let sink: any TransportSink
 
-    mutating func started(_ context: borrowing Context<Never>) throws {
+    mutating func started(_ context: borrowing Context<Message>) throws {
         try transport.startActors(context, sink)
     }
 
-    mutating func receive(_ message: consuming Never, _ context: borrowing Context<Never>) {}
+    mutating func receive(_ message: consuming Message, _ context: borrowing Context<Message>) throws {
+        try transport.updateLinks(context, sink)
+    }
 
-    mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<Never>) {
+    mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<Message>) {
         transport.forgetActors()
     }
 }

@@ -13,6 +13,10 @@ package protocol Transport: AnyObject, Sendable {
     /// - Throws: what spawning throws.
     func start<Message>(under context: borrowing Context<Message>, sink: any TransportSink) throws
 
+    /// From now on there are links to these peers and to no others. A link to a peer that is left out ends a moment later, with
+    /// what was sent on it before.
+    func setPeers(_ peers: [PeerID: SocketAddress])
+
     /// Sends a frame, from 1 byte to the transport's bound. Returns at once; without a link the frame is dropped.
     func send(_ frame: [UInt8], to peer: PeerID)
 }

@@ -122,11 +122,11 @@ struct ClientRequests {
         guard var request = requests[id], request.tries == attempt.number else { return [] }
         request.isUnderWay = false
         switch error {
-        case .noLeader: request.reason = .noLeader
-        case .overloaded: request.reason = .overloaded
-        case .diskFull: request.reason = .diskFull
-        case .tooLarge: return finish(id, request.mayBeDone ? .unknown : .notDone(.tooLarge))
-        case .timeout: request.mayBeDone = true
+        case .notDone(.noLeader): request.reason = .noLeader
+        case .notDone(.overloaded): request.reason = .overloaded
+        case .notDone(.diskFull): request.reason = .diskFull
+        case .notDone(.tooLarge): return finish(id, request.mayBeDone ? .unknown : .notDone(.tooLarge))
+        case .unknown: request.mayBeDone = true
         case .session(.unknownSession):
             if session == request.label?.session { session = nil }
             if request.mayBeDone { return finish(id, .unknown) }

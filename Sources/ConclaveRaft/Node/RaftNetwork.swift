@@ -44,6 +44,11 @@ public final class RaftNetwork: Sendable {
         state.withLock { $0.filter = filter }
     }
 
+    /// Hands a message over as if `from` had sent it.
+    func deliver(_ message: WireMessage, from: NodeID, to: NodeID) {
+        carry(WireCodec.encode(message), from: from, to: to)
+    }
+
     package func transport(of id: NodeID) -> any Transport { NetworkStation(self, id) }
 
     fileprivate func connect(_ id: NodeID, _ sink: any TransportSink) { state.withLock { $0.sinks[id] = sink } }
@@ -87,6 +92,9 @@ private final class NetworkStation: Transport {
     func start<Message>(under context: borrowing Context<Message>, sink: any TransportSink) throws {
         try context.spawn("network") { [network, id] in NetworkPresence(network: network, id: id, sink: sink) }
     }
+
+    /// On this network everybody is found by number.
+    func setPeers(_ peers: [PeerID: SocketAddress]) {}
 
     func send(_ frame: [UInt8], to peer: PeerID) { network.carry(frame, from: id, to: NodeID(peer.rawValue)) }
 }

@@ -86,7 +86,7 @@ public struct RaftNode<Machine: StateMachine>: Sendable {
         )
         var configuration = RaftServerConfiguration(
             id: options.id,
-            voters: Array(options.members),
+            founders: Configuration(voters: Array(options.members)),
             seed: UInt64.random(in: .min ... .max),
             process: UInt64.random(in: .min ... .max)
         )

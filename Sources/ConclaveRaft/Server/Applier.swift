@@ -14,6 +14,8 @@ enum ApplierMessage: Sendable {
     case expireReads(now: UInt64)
     /// Have a snapshot of the state written down and handed to the log.
     case takeSnapshot(writer: ActorRef<LogWriterMessage>)
+    /// Have a hash of the state made as it is now.
+    case hashState(StateHashCompletion)
     /// A leader's snapshot takes the place of the state: what follows waits for `restore`.
     case awaitRestore
     /// That snapshot is the server's now.
@@ -117,6 +119,7 @@ struct Applier<Machine: StateMachine>: Behavior {
             waiting.removeAll { $0.deadline <= now }
             for reads in expired { for completion in reads.completions { completion.fail(.noLeader) } }
         case .takeSnapshot(let writer): takeSnapshot(writer)
+        case .hashState(let completion): hashState(completion)
         case .awaitRestore: restoresDue = 1
         case .restore(let info): preconditionFailure("a snapshot at \(info.position) that was not announced")
         }
@@ -133,6 +136,12 @@ struct Applier<Machine: StateMachine>: Behavior {
             writeState: { file in try machine.writeSnapshot { try file.write($0) } }
         )
         snapshots.send(.take(job, writer: writer))
+    }
+
+    /// As with a snapshot: the copy is hashed elsewhere.
+    private func hashState(_ completion: StateHashCompletion) {
+        let (machine, last) = (state.machine, state.last)
+        snapshots.send(.run { completion.end(StateHash(last: last, hash: machine.contentHash)) })
     }
 
     /// - Throws: for a snapshot that cannot be read, although it was found sound when it arrived: the server starts again from its disk.

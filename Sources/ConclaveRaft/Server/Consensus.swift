@@ -25,6 +25,8 @@ enum ConsensusMessage: Sendable {
     case snapshotUnreadable(SnapshotChunkRequest)
     /// The connection to a peer closed.
     case linkDown(NodeID)
+    /// Something about the members.
+    case membership(MembershipMessage)
     /// A timeout may be over.
     case timerFired
 }
@@ -68,6 +70,7 @@ struct Consensus: Behavior {
     private let snapshots: ActorRef<SnapshotMessage>
     private let status: StatusBoard
     private let onEvent: @Sendable (RaftEvent) -> Void
+    private let onStanding: @Sendable (MemberStanding) -> Void
 
     /// Nanoseconds of the actor's clock when it started.
     private var startedAt: UInt64 = 0
@@ -92,6 +95,8 @@ struct Consensus: Behavior {
     private var openWrites = 0
     /// A leader's snapshot that has arrived as a whole and is not handed to the log yet.
     private var received: SealedSnapshot?
+    private var membership: Membership
+    private var standing: MemberStanding?
 
     private struct WaitingReads {
         let id: ReadID
@@ -103,28 +108,33 @@ struct Consensus: Behavior {
         core: RaftCore,
         options: ConsensusOptions,
         process: UInt64,
+        membership: Membership,
         outbox: Outbox,
         applier: ActorRef<ApplierMessage>,
         writer: ActorRef<LogWriterMessage>,
         snapshots: ActorRef<SnapshotMessage>,
         status: StatusBoard,
-        onEvent: @escaping @Sendable (RaftEvent) -> Void
+        onEvent: @escaping @Sendable (RaftEvent) -> Void,
+        onStanding: @escaping @Sendable (MemberStanding) -> Void
     ) {
         // The applier would have to look at the clock again after it has read the state.
         precondition(options.timing.leaseDriftPercent == nil, "reads under a lease are not supported here")
         self.core = core
         self.options = options
         self.process = process
+        self.membership = membership
         self.outbox = outbox
         self.applier = applier
         self.writer = writer
         self.snapshots = snapshots
         self.status = status
         self.onEvent = onEvent
+        self.onStanding = onStanding
     }
 
     mutating func started(_ context: borrowing Context<ConsensusMessage>) {
         startedAt = context.now
+        membership.follow(core)
         publishStatus()
         setTimer(context)
     }
@@ -132,7 +142,9 @@ struct Consensus: Behavior {
     mutating func receive(_ message: consuming ConsensusMessage, _ context: borrowing Context<ConsensusMessage>) {
         if !isBatchOpen { openBatch(context.now) }
         switch consume message {
-        case .peer(let message): core.step(message)
+        case .peer(let message):
+            membership.answerStranger(message, core)
+            core.step(message)
         case .forwarded(let proposal, let peer): accept(proposal, from: peer)
         case .propose(let purpose, let command, let completion): propose(purpose, command, completion)
         case .read(let completion): read(completion)
@@ -145,14 +157,20 @@ struct Consensus: Behavior {
             core.chunkStored(chunk)
         case .chunkRefused(let chunk): core.chunkRefused(chunk)
         case .snapshotUnreadable(let request): core.snapshotUnreadable(request)
-        case .linkDown(let peer): core.peerDisconnected(peer)
+        case .linkDown(let peer):
+            core.peerDisconnected(peer)
+            membership.linkDown(peer, core)
+        case .membership(let message): membership.receive(message, &core, deadline: deadline)
         case .timerFired: checkTimeouts()
         }
     }
 
     mutating func batchEnded(_ context: borrowing Context<ConsensusMessage>) {
         if !newReads.isEmpty { startRead() }
-        while core.hasOutput { carryOut(core.takeOutput(), context.myself) }
+        repeat {
+            while core.hasOutput { carryOut(core.takeOutput(), context.myself) }
+            if !membership.isIdle { membership.proceed(&core) }
+        } while core.hasOutput
         setTimer(context)
         isBatchOpen = false
     }
@@ -160,7 +178,9 @@ struct Consensus: Behavior {
     mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<ConsensusMessage>) {
         for completion in newReads { completion.fail(.noLeader) }
         for waiting in reads { fail(waiting) }
-        for (completion, mayBeDone) in proposals.expire(at: .max) { completion.fail(mayBeDone ? .timeout : .noLeader) }
+        for (completion, mayBeDone) in proposals.expire(at: .max) {
+            completion.fail(mayBeDone ? .serverStopped : .noLeader)
+        }
     }
 
     // MARK: Time
@@ -183,12 +203,13 @@ struct Consensus: Behavior {
             applier.send(.expireReads(now: now))
             if applierDeadline <= now { applierDeadline = 0 }
         }
+        membership.timePassed(&core, now: now)
         publishStatus()
     }
 
     /// Sets the timer, unless it fires soon enough: an idle server wakes for heartbeats and elections only.
     private mutating func setTimer(_ context: borrowing Context<ConsensusMessage>) {
-        let clientsWait = proposals.count > 0 || !reads.isEmpty || applierDeadline > 0
+        let clientsWait = proposals.count > 0 || !reads.isEmpty || applierDeadline > 0 || !membership.isIdle
         let ticks = min(core.ticksUntilTimeout, clientsWait ? UInt64(options.timing.heartbeatTicks) : .max)
         let dueAt = now + ticks
         if let timer {
@@ -327,7 +348,7 @@ struct Consensus: Behavior {
     private mutating func beginInstall() {
         precondition(received != nil, "a snapshot is installed that has not arrived")
         applier.send(.awaitRestore)
-        for completion in proposals.abandonSubmitted() { completion.fail(.timeout) }
+        for completion in proposals.abandonSubmitted() { completion.fail(.unknown(.overtaken)) }
     }
 
     private mutating func apply(_ entries: [Entry]) {
@@ -351,20 +372,31 @@ struct Consensus: Behavior {
         publishStatus()
         onEvent(event)
         switch event {
-        case .leaderChanged(.some, _), .transferAborted:
+        case .leaderChanged(let leader?, _):
+            membership.leaderChanged(to: leader)
             for sequence in proposals.waiting() { submit(sequence) }
-        case .leaderChanged(nil, _), .roleChanged, .configurationChanged, .diskStalled, .quarantineOver: break
+        case .transferAborted:
+            membership.transferAborted()
+            for sequence in proposals.waiting() { submit(sequence) }
+        case .configurationChanged: membership.follow(core)
+        case .leaderChanged(nil, _), .roleChanged, .diskStalled, .quarantineOver: break
         }
     }
 
-    private func publishStatus() {
-        status.update(
-            role: core.role,
-            term: core.term,
-            leader: core.leader,
-            lastIndex: core.lastIndex,
-            commitIndex: core.commitIndex,
-            isQuarantined: core.isQuarantined
-        )
+    private mutating func publishStatus() {
+        let standing = core.standing
+        status.update { status in
+            status.role = core.role
+            status.term = core.term
+            status.leader = core.leader
+            status.lastIndex = core.lastIndex
+            status.commitIndex = core.commitIndex
+            status.configuration = core.configuration
+            status.standing = standing
+            status.isQuarantined = core.isQuarantined
+        }
+        guard standing != self.standing else { return }
+        self.standing = standing
+        onStanding(standing)
     }
 }

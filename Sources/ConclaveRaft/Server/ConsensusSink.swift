@@ -13,6 +13,7 @@ struct ConsensusSink: TransportSink {
 
     let consensus: ActorRef<ConsensusMessage>
     let id: NodeID
+    let incarnations: KnownIncarnations
 
     func received(_ frame: UnsafeRawBufferPointer, from peer: PeerID) throws {
         switch try WireCodec.decode(frame) {
@@ -24,10 +25,21 @@ struct ConsensusSink: TransportSink {
         case .proposal(let proposal):
             _ = try ProposalHeader.decode(proposal.payload)
             consensus.send(.forwarded(proposal, from: NodeID(peer.rawValue)))
+        case .introduction(let record):
+            guard record.id == NodeID(peer.rawValue) else { throw Misdirected(message: .introduction(record)) }
+            consensus.send(.membership(.introduced(record)))
+        case .notMember(let index): consensus.send(.membership(.reportedRemoved(of: index)))
+        case .adminRequest(let request, let command):
+            consensus.send(.membership(.passedOn(command, request: request, from: NodeID(peer.rawValue))))
+        case .adminReply(let request, let error): consensus.send(.membership(.answered(request: request, error)))
         }
     }
 
-    func linkUp(_ peer: PeerID) {}
+    func linkUp(_ peer: PeerID) { consensus.send(.membership(.linkUp(NodeID(peer.rawValue)))) }
+
+    func refusal(of handshake: Handshake) -> Handshake.Refusal? {
+        incarnations.contradict(handshake.node, handshake.incarnation) ? .incarnation : nil
+    }
 
     func linkDown(_ peer: PeerID, _ reason: LinkFailure) { consensus.send(.linkDown(NodeID(peer.rawValue))) }
 }

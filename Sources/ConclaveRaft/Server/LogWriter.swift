@@ -24,6 +24,8 @@ enum LogWriterMessage: Sendable {
     case adopt(SealedSnapshot, SnapshotMetadata)
     /// It could not be written down; the next one is tried when the log has grown again.
     case snapshotFailed
+    /// An operator wants a snapshot now, whatever the policy says.
+    case snapshotWanted(AdminCompletion)
     /// There may be space on the disk again.
     case lookForSpace
 }
@@ -63,6 +65,8 @@ struct LogWriter: Behavior {
     private var isLookingForSpace = false
     /// A snapshot is being written down, or waits to be adopted.
     private var isSnapshotUnderWay = false
+    /// Operators who wait for the snapshot under way.
+    private var snapshotWaiters: [AdminCompletion] = []
     /// Up to where the last snapshot for want of space was to reach: without new entries, another one frees nothing.
     private var sparingUpTo = LogIndex.zero
 
@@ -74,14 +78,20 @@ struct LogWriter: Behavior {
         self.gauge = gauge
     }
 
-    mutating func started(_ context: borrowing Context<LogWriterMessage>) throws { try provideSpace(context) }
+    mutating func started(_ context: borrowing Context<LogWriterMessage>) throws {
+        publish()
+        try provideSpace(context)
+    }
 
     mutating func receive(_ message: consuming LogWriterMessage, _ context: borrowing Context<LogWriterMessage>) throws
     {
         switch consume message {
         case .write(let write): try append(write)
         case .adopt(let sealed, let metadata): try adopt(sealed, metadata)
-        case .snapshotFailed: isSnapshotUnderWay = false
+        case .snapshotFailed: snapshotEnded(.failure(.refused(.snapshotFailed)))
+        case .snapshotWanted(let completion):
+            snapshotWaiters.append(completion)
+            takeSnapshot(context)
         case .lookForSpace:
             isLookingForSpace = false
             try provideSpace(context)
@@ -101,6 +111,7 @@ struct LogWriter: Behavior {
         messages.removeAll(keepingCapacity: true)
         writes = 0
         // Nobody waits for what follows.
+        publish()
         if gauge.space == .none || (log.wantsSpare && !isLookingForSpace) { try provideSpace(context) }
         if log.needsSnapshot(snapshots.policy, appliedUpTo: status.appliedIndex) { takeSnapshot(context) }
     }
@@ -171,19 +182,35 @@ struct LogWriter: Behavior {
     }
 
     private mutating func adopt(_ sealed: SealedSnapshot, _ metadata: SnapshotMetadata) throws {
-        isSnapshotUnderWay = false
-        // One from a leader may have overtaken ours, or be about to.
+        // One from a leader may have overtaken ours, or be about to; or nothing was applied since the last one.
         guard sealed.info.position.index > log.snapshot?.position.index ?? .zero, postponed.isEmpty else {
-            return log.discard(sealed)
+            log.discard(sealed)
+            return snapshotEnded(.success(()))
         }
         let fits = try unlessDiskIsFull { () throws(LogError) in
             if log.hasPending { try log.sync() }
             try log.adopt(sealed, replacingLog: false)
         }
-        guard fits else { return log.discard(sealed) }
+        guard fits else {
+            log.discard(sealed)
+            return snapshotEnded(.failure(.refused(.snapshotFailed)))
+        }
         announce(sealed.info)
         consensus?.send(.snapshotTaken(metadata))
         try log.dropOldSegments(keeping: gauge.space == .ample ? snapshots.tail : .none)
+        publish()
+        snapshotEnded(.success(()))
+    }
+
+    private mutating func snapshotEnded(_ result: AdminResult) {
+        isSnapshotUnderWay = false
+        let waiters = snapshotWaiters
+        snapshotWaiters = []
+        for waiter in waiters { waiter.end(result) }
+    }
+
+    private func publish() {
+        status.setLog(sizeBytes: log.sizeBytes, snapshot: log.snapshot?.position.index ?? .zero)
     }
 
     private func announce(_ info: SnapshotInfo) { snapshots.keeper.send(.adopted(info)) }
@@ -219,6 +246,10 @@ struct Outbox: Sendable {
     }
 
     func forward(_ proposal: ForwardedProposal, to leader: NodeID) {
-        transport.send(WireCodec.encode(.proposal(proposal)), to: PeerID(leader.rawValue))
+        send(.proposal(proposal), to: leader)
+    }
+
+    func send(_ message: WireMessage, to server: NodeID) {
+        transport.send(WireCodec.encode(message), to: PeerID(server.rawValue))
     }
 }

@@ -9,8 +9,11 @@ package import RaftLog
 /// What a server needs to start.
 package struct RaftServerConfiguration: Sendable {
     package var id: NodeID
-    /// All voters, this server among them.
-    package var voters: [NodeID]
+    /// What the cluster began with, the same on each server that was there then; `unknown` on a server that is yet to be added. Of no
+    /// consequence once something else is in the log.
+    package var founders: Configuration
+    /// What this server says of itself to the others. Nil: nothing, where the transport finds everybody by number.
+    package var own: MemberRecord?
     package var options = ConsensusOptions()
     /// Drives the randomised timeouts; differs from server to server and from start to start.
     package var seed: UInt64
@@ -18,12 +21,19 @@ package struct RaftServerConfiguration: Sendable {
     package var process: UInt64
     /// Called when the role or the leader changes: short, and never blocking.
     package var onEvent: @Sendable (RaftEvent) -> Void = { _ in }
+    /// Called when this server's part in the cluster changes, and at first: short, and never blocking.
+    package var onStanding: @Sendable (MemberStanding) -> Void = { _ in }
 
-    package init(id: NodeID, voters: [NodeID], seed: UInt64, process: UInt64) {
+    package init(id: NodeID, founders: Configuration, seed: UInt64, process: UInt64) {
         self.id = id
-        self.voters = voters.sorted()
+        self.founders = founders
         self.seed = seed
         self.process = process
+    }
+
+    /// A server of a cluster that began with these voters.
+    package init(id: NodeID, voters: [NodeID], seed: UInt64, process: UInt64) {
+        self.init(id: id, founders: Configuration(voters: voters), seed: seed, process: process)
     }
 }
 
@@ -35,10 +45,14 @@ package struct RaftServerConfiguration: Sendable {
 package struct RaftServer<Machine: StateMachine>: Sendable {
     private let consensus: ActorRef<ConsensusMessage>
     private let node: ActorRef<Never>
+    private let writer: ActorRef<LogWriterMessage>
+    private let applier: ActorRef<ApplierMessage>
     /// How the server stands, at any moment.
     package let status: StatusBoard
     /// How its disk does, at any moment.
     package let disk: DiskGauge
+
+    private typealias Started = (ActorRef<ConsensusMessage>, ActorRef<LogWriterMessage>, ActorRef<ApplierMessage>)
 
     /// Starts a server below the root of `system`.
     ///
@@ -56,12 +70,12 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
         in system: ActorSystem,
         onFailure: @escaping @Sendable (ExitReason) -> Void
     ) throws {
-        let status = StatusBoard(RaftStatus(id: configuration.id, voters: configuration.voters))
+        let members = configuration.founders
+        let status = StatusBoard(RaftStatus(id: configuration.id, configuration: members))
         self.status = status
         let gauge = DiskGauge()
         disk = gauge
         let files = log.snapshotFiles
-        let members = Configuration(voters: configuration.voters)
         let state =
             if let snapshot = recovered.snapshot {
                 try AppliedState(machine, snapshot: snapshot, from: files)
@@ -91,10 +105,11 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
         {
             throw LogError.nobodyToRepairFrom(corruption)
         }
+        let incarnations = KnownIncarnations(restoredCore.configuration.records)
         let core = Handover(restoredCore)
         let log = Handover(log)
         let options = configuration.options
-        let started = Handover<ActorRef<ConsensusMessage>>()
+        let started = Handover<Started>()
         let blocking = SpawnOptions(runsOn: .ownThread)
         // The first four share the node's fate, and it allows no restart of the fifth: see the type's comment.
         let node = try system.spawn("node", options: SpawnOptions(intensity: RestartIntensity(0, per: .seconds(1)))) {
@@ -120,23 +135,28 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
                         core: core.take(),
                         options: options,
                         process: configuration.process,
+                        membership: Membership(own: configuration.own, outbox: outbox, incarnations: incarnations),
                         outbox: outbox,
                         applier: applier,
                         writer: writer,
                         snapshots: keeper,
                         status: status,
-                        onEvent: configuration.onEvent
+                        onEvent: configuration.onEvent,
+                        onStanding: configuration.onStanding
                     )
                 }
                 context.link(keeper)
                 context.link(applier)
                 context.link(writer)
                 context.link(consensus)
-                try transport.start(under: context, sink: ConsensusSink(consensus: consensus, id: configuration.id))
-                started.put(consensus)
+                try transport.start(
+                    under: context,
+                    sink: ConsensusSink(consensus: consensus, id: configuration.id, incarnations: incarnations)
+                )
+                started.put((consensus, writer, applier))
             }
         }
-        self.consensus = started.take()
+        (consensus, writer, applier) = started.take()
         self.node = node
         system.onEvent { event in
             if case .restartIntensityExceeded("/node", let child) = event { onFailure(.failed(NodeGaveUp(on: child))) }
@@ -181,6 +201,17 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
     package func endSession(_ session: SessionID, _ completion: SessionCompletion) {
         consensus.send(.propose(.endSession(session), [], completion))
     }
+
+    /// Asks the cluster for something about itself; the leader does it, whichever server is asked.
+    package func administrate(_ command: AdminCommand, _ completion: AdminCompletion) {
+        consensus.send(.membership(.asked(command, completion)))
+    }
+
+    /// Has this server write its state down, so that its log can be cut.
+    package func takeSnapshot(_ completion: AdminCompletion) { writer.send(.snapshotWanted(completion)) }
+
+    /// Hashes this server's own state as it is now.
+    package func hashState(_ completion: StateHashCompletion) { applier.send(.hashState(completion)) }
 
     /// Answers a query linearizably.
     package func read(_ completion: QueryCompletion<Machine>) { consensus.send(.read(completion)) }

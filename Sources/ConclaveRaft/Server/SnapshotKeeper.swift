@@ -12,6 +12,8 @@ enum SnapshotMessage: Sendable {
     case send(SnapshotChunkRequest, consensus: ActorRef<ConsensusMessage>)
     /// Keep a piece that a leader sent.
     case store(ReceivedChunk, consensus: ActorRef<ConsensusMessage>)
+    /// Do something with a copy of the state that takes long.
+    case run(@Sendable () -> Void)
     /// This is the server's snapshot now.
     case adopted(SnapshotInfo)
 }
@@ -49,6 +51,7 @@ struct SnapshotKeeper: Behavior {
         case .take(let job, let writer): take(job, writer)
         case .send(let request, let consensus): send(request, consensus)
         case .store(let chunk, let consensus): store(chunk, consensus)
+        case .run(let body): body()
         case .adopted(let info):
             current = info
             reader = nil

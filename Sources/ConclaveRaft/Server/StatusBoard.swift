@@ -7,8 +7,12 @@ import Synchronization
 public struct RaftStatus: Hashable, Sendable {
     /// The server.
     public package(set) var id: NodeID
-    /// Who votes, by the configuration that the cluster was founded with.
-    public package(set) var voters: [NodeID]
+    /// The configuration in force, committed or not.
+    package var configuration: Configuration
+    /// The server's own part in it.
+    package var standing = MemberStanding.waiting
+    /// Who votes, by the configuration in force.
+    public var voters: [NodeID] { configuration.voters }
     /// What it is at the moment.
     public package(set) var role = RaftRole.follower
     /// The latest term it has seen.
@@ -23,6 +27,15 @@ public struct RaftStatus: Hashable, Sendable {
     public package(set) var appliedIndex = LogIndex.zero
     /// Its log was found damaged when it started, and is not whole again yet (rule P34).
     public package(set) var isQuarantined = false
+    /// Bytes of the log's segments in use.
+    package var logSizeBytes = 0
+    /// The last entry in this server's snapshot.
+    package var snapshotIndex = LogIndex.zero
+
+    package init(id: NodeID, configuration: Configuration) {
+        self.id = id
+        self.configuration = configuration
+    }
 }
 
 /// The last published status. Written by consensus and the applier, read from anywhere.
@@ -30,6 +43,8 @@ package final class StatusBoard: Sendable {
     private let status: Mutex<RaftStatus>
     private let applied = Atomic<UInt64>(0)
     private let time = Atomic<UInt64>(0)
+    private let logSize = Atomic<Int>(0)
+    private let snapshot = Atomic<UInt64>(0)
 
     init(_ status: RaftStatus) { self.status = Mutex(status) }
 
@@ -37,25 +52,18 @@ package final class StatusBoard: Sendable {
     package var current: RaftStatus {
         var status = status.withLock { $0 }
         status.appliedIndex = appliedIndex
+        status.logSizeBytes = logSize.load(ordering: .relaxed)
+        status.snapshotIndex = LogIndex(snapshot.load(ordering: .relaxed))
         return status
     }
 
-    func update(
-        role: RaftRole,
-        term: Term,
-        leader: NodeID?,
-        lastIndex: LogIndex,
-        commitIndex: LogIndex,
-        isQuarantined: Bool
-    ) {
-        status.withLock { status in
-            status.role = role
-            status.term = term
-            status.leader = leader
-            status.lastIndex = lastIndex
-            status.commitIndex = commitIndex
-            status.isQuarantined = isQuarantined
-        }
+    /// Changes what consensus knows.
+    func update(_ change: (inout RaftStatus) -> Void) { status.withLock { change(&$0) } }
+
+    /// What the log writer knows.
+    func setLog(sizeBytes: Int, snapshot index: LogIndex) {
+        logSize.store(sizeBytes, ordering: .relaxed)
+        snapshot.store(index.rawValue, ordering: .relaxed)
     }
 
     /// The last entry that the state machine has applied.

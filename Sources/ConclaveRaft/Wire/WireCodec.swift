@@ -14,6 +14,14 @@ package struct ForwardedProposal: Hashable, Sendable {
 package enum WireMessage: Hashable, Sendable {
     case raft(RaftMessage)
     case proposal(ForwardedProposal)
+    /// Said first on each new link: who the sender is and where it is found, for whoever does not know it from the log.
+    case introduction(MemberRecord)
+    /// To a server that asks for votes: the configuration of this entry is committed, and the receiver has no part in it.
+    case notMember(LogIndex)
+    /// A follower passes a request about the cluster on to the leader.
+    case adminRequest(UInt64, AdminCommand)
+    /// What came of it; nil: it is done.
+    case adminReply(UInt64, AdminError?)
 }
 
 /// Why a frame makes no sense.
@@ -32,6 +40,10 @@ package enum WireError: Error, Hashable, Sendable {
     case payloadTooLarge(Int)
     /// Sessions of a snapshot are not what a server writes.
     case badSessions
+    /// What a server says of itself makes no sense.
+    case badRecord
+    /// A request about the cluster, or the answer to one, makes no sense.
+    case badRequest
 }
 
 /// The encoding, little endian: kind (1), from (8), to (8), term (8), then the fields of the kind in their order. An optional
@@ -54,6 +66,10 @@ package enum WireCodec {
         static let snapshotStored: UInt8 = 13
         static let timeoutNow: UInt8 = 14
         static let proposal: UInt8 = 16
+        static let introduction: UInt8 = 17
+        static let notMember: UInt8 = 18
+        static let adminRequest: UInt8 = 19
+        static let adminReply: UInt8 = 20
     }
 
     package static func encode(_ message: WireMessage) -> [UInt8] {
@@ -63,6 +79,18 @@ package enum WireCodec {
             encoded(kind: Kind.proposal, reserving: proposal.payload.count + 16) { writer in
                 writer.put(proposal.term.rawValue)
                 writer.put(proposal.payload)
+            }
+        case .introduction(let record): encoded(kind: Kind.introduction, reserving: 256) { $0.put(record) }
+        case .notMember(let index): encoded(kind: Kind.notMember, reserving: 16) { $0.put(index.rawValue) }
+        case .adminRequest(let request, let command):
+            encoded(kind: Kind.adminRequest, reserving: 256) { writer in
+                writer.put(request)
+                writer.put(command)
+            }
+        case .adminReply(let request, let error):
+            encoded(kind: Kind.adminReply, reserving: 16) { writer in
+                writer.put(request)
+                writer.put(error)
             }
         }
     }
@@ -152,10 +180,19 @@ package enum WireCodec {
         var reader = WireReader(frame)
         let kind: UInt8 = try reader.take()
         let message: WireMessage
-        if kind == Kind.proposal {
+        switch kind {
+        case Kind.proposal:
             let term = try reader.takeTerm()
             message = .proposal(ForwardedProposal(term: term, payload: try reader.takePayload()))
-        } else {
+        case Kind.introduction: message = .introduction(try reader.takeRecord())
+        case Kind.notMember: message = .notMember(try reader.takeIndex())
+        case Kind.adminRequest:
+            let request: UInt64 = try reader.take()
+            message = .adminRequest(request, try reader.takeAdminCommand())
+        case Kind.adminReply:
+            let request: UInt64 = try reader.take()
+            message = .adminReply(request, try reader.takeAdminError())
+        default:
             let from = NodeID(try reader.take())
             let to = NodeID(try reader.take())
             let term = try reader.takeTerm()

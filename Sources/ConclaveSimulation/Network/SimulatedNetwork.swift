@@ -166,5 +166,8 @@ private final class SimulatedTransport: Transport {
         network.connect(peer, generation, sink)
     }
 
+    /// Here everybody is found by number.
+    func setPeers(_ peers: [PeerID: SocketAddress]) {}
+
     func send(_ frame: [UInt8], to receiver: PeerID) { network.send(frame, from: peer, generation, to: receiver) }
 }

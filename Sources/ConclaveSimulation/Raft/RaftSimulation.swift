@@ -147,7 +147,7 @@ package struct RaftSimulation: Sendable {
         case .success(let answer):
             recorder.answered(open, answer, at: now)
             return true
-        case .failure(.timeout) where call != .read: return false
+        case .failure(.unknown) where call != .read: return false
         case .failure:
             recorder.failed(open, at: now)
             return false

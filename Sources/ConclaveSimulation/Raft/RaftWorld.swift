@@ -62,7 +62,12 @@ final class RaftWorld: Sendable {
             options: logOptions
         )
         let (seed, process) = watched.withLock { ($0.random.next(), $0.random.next()) }
-        var configuration = RaftServerConfiguration(id: id, voters: ids, seed: seed, process: process)
+        var configuration = RaftServerConfiguration(
+            id: id,
+            founders: Configuration(voters: ids),
+            seed: seed,
+            process: process
+        )
         configuration.options.requestTimeout = .seconds(2)
         configuration.options.snapshotPolicy.entries = 40
         configuration.options.logTail.entries = 10

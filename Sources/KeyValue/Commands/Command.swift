@@ -7,6 +7,7 @@ package enum Command: Hashable, Sendable {
     /// A write of a session.
     case once(SessionCommand, KeyValueWrite)
     case session(Session)
+    case cluster(Cluster)
     case ping(Bytes?)
     case echo(Bytes)
     case hello(Hello)
@@ -67,6 +68,7 @@ package enum Command: Hashable, Sendable {
         case command = "COMMAND"
         case config = "CONFIG"
         case session = "RAFT.SESSION"
+        case node = "RAFT.NODE"
     }
 }
 
@@ -95,6 +97,11 @@ extension Command {
         case .flushall: return .write(try parseFlush(request))
         case .raftOnce: return try parseOnce(request)
         case .raftSession: return try parseSession(request)
+        case .raftNode: return try parseNode(request)
+        case .raftTransferLeader: return try parseTransfer(request)
+        case .raftSnapshot: return .cluster(.snapshot)
+        case .raftInfo: return .cluster(.info)
+        case .raftHash: return .cluster(.hash)
         default: return try parseAboutServer(name, request)
         }
     }

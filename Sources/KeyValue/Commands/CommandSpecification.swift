@@ -86,9 +86,15 @@ extension CommandName {
         case .mset: specify(-3, .write, keys: .pairs, since: "1.0.1", "string", "Sets several keys at once")
         case .ping: specify(-1, .connection, "connection", "Returns PONG, or the given string")
         case .quit: specify(-1, .connection, "connection", "Closes the connection")
+        case .raftHash:
+            specify(1, .admin, since: "0.1.0", "raft", "Returns a hash of this server's state, to compare servers")
+        case .raftInfo: specify(1, .admin, since: "0.1.0", "raft", "Tells how this server stands in its cluster")
+        case .raftNode: specify(-1, .admin, since: "0.1.0", "raft", "Lists, adds, promotes and removes servers")
         case .raftOnce:
             specify(-5, .write, since: "0.1.0", "raft", "Carries out a session's write once, however often it is sent")
         case .raftSession: specify(-2, .write, since: "0.1.0", "raft", "Registers, keeps alive or ends a session")
+        case .raftSnapshot: specify(1, .admin, since: "0.1.0", "raft", "Has this server write its state down")
+        case .raftTransferLeader: specify(-1, .admin, since: "0.1.0", "raft", "Hands leadership over")
         case .reset: specify(1, .connection, since: "6.2.0", "connection", "Makes the connection as new")
         case .select: specify(2, .connection, "connection", "Chooses the database, of which there is one")
         case .set: specify(-3, .write, keys: .one, "string", "Sets the value of a key")

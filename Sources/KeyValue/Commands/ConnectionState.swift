@@ -35,6 +35,8 @@ package struct ConnectionState: Sendable {
         case once(SessionCommand, KeyValueWrite)
         /// Replicate this; its reply is the session's number or OK.
         case session(Command.Session)
+        /// Ask the server, and send what it says.
+        case cluster(Command.Cluster)
         /// Send `ServerFacts.reply(sections:)`.
         case info(sections: [String])
         /// Send this, then close the connection. What the client sent after it is not looked at.
@@ -57,6 +59,7 @@ package struct ConnectionState: Sendable {
         case .read(let read): return .read(read)
         case .once(let label, let write): return .once(label, write)
         case .session(let request): return .session(request)
+        case .cluster(let request): return .cluster(request)
         case .ping(let message): return .reply(message.map { .bulk($0) } ?? .simple("PONG"))
         case .echo(let message): return .reply(.bulk(message))
         case .hello(let hello): return .reply(greet(hello))

@@ -150,6 +150,9 @@ struct ClientConnection: Behavior {
             case .session(let request):
                 waitingHead += 1
                 proposeSession(request, version, context.myself)
+            case .cluster(let request):
+                waitingHead += 1
+                askCluster(request, version, context.myself)
             }
         }
         if waitingHead == waiting.count {
@@ -201,6 +204,35 @@ struct ClientConnection: Behavior {
         }
     }
 
+    private mutating func askCluster(
+        _ request: Command.Cluster,
+        _ version: RESPVersion,
+        _ myself: ActorRef<Message>
+    ) {
+        inProgress = Group(count: 1, version: version)
+        switch request {
+        case .administrate(let command): service.server.administrate(command, completion(myself))
+        case .snapshot: service.server.takeSnapshot(completion(myself))
+        case .members: finish(.success([service.clusterFacts.members]))
+        case .info: finish(.success([service.clusterFacts.info]))
+        case .hash:
+            service.server.hashState(
+                StateHashCompletion { hash in
+                    myself.send(hash.map { .finished(.success([$0.reply])) } ?? .finished(.failure(.serverStopped)))
+                }
+            )
+        }
+    }
+
+    private func completion(_ myself: ActorRef<Message>) -> AdminCompletion {
+        AdminCompletion { result in
+            switch result {
+            case .success: myself.send(.finished(.success([.ok])))
+            case .failure(let error): myself.send(.finished(.success([error.reply])))
+            }
+        }
+    }
+
     private mutating func query(_ myself: ActorRef<Message>) {
         var reads: [KeyValueRead] = []
         let version = waiting[waitingHead].version
@@ -223,24 +255,5 @@ struct ClientConnection: Behavior {
     private mutating func write(_ reply: Reply, _ version: RESPVersion) {
         writer.version = version
         writer.write(reply)
-    }
-}
-
-extension RaftError {
-    /// As a Redis client sees it.
-    fileprivate var reply: Reply {
-        switch self {
-        case .noLeader: .error("CLUSTERDOWN", "No raft leader")
-        case .overloaded: .error("BUSY", "Too many commands wait for the cluster, try again later")
-        case .tooLarge: .error("ERR", "The command is longer than an entry of the replicated log may be")
-        case .diskFull:
-            .error("MISCONF", "No space left on the server's disk: only reads and deletions are taken until there is")
-        case .session(.unknownSession): .error("NOSESSION", "No such session: it has expired or never was")
-        case .session(.answerForgotten):
-            .error("DONE", "The command was carried out before; its answer is no longer kept")
-        case .session(.windowExceeded): .error("WINDOW", "Too many commands of this session are unanswered")
-        case .timeout:
-            .error("TIMEOUT", "No answer from the cluster in time: the command may or may not be carried out")
-        }
     }
 }

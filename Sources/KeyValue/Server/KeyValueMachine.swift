@@ -68,6 +68,7 @@ package struct KeyValueMachine: StateMachine {
             return false
         }
     }
+    package var contentHash: UInt64? { store.contentHash }
 
     package func answer(_ query: [KeyValueRead]) -> [Reply] { query.map { store.answer($0) } }
 }

@@ -19,6 +19,8 @@ package final class KeyValueService: Sendable {
     private let keyCount: KeyCount
     private let clientPort: Int
     private let conclaveVersion: String
+    private let clusterID: String
+    private let incarnation: UInt64
     private let startedAt = ContinuousClock.now
     private let connectionIDs = Atomic<UInt64>(0)
     private let clients = Atomic<Int>(0)
@@ -28,12 +30,16 @@ package final class KeyValueService: Sendable {
         keyCount: KeyCount,
         clientPort: Int,
         conclaveVersion: String,
+        clusterID: String,
+        incarnation: UInt64,
         events: any SocketEvents
     ) {
         self.server = server
         self.keyCount = keyCount
         self.clientPort = clientPort
         self.conclaveVersion = conclaveVersion
+        self.clusterID = clusterID
+        self.incarnation = incarnation
         self.events = events
     }
 
@@ -59,6 +65,15 @@ package final class KeyValueService: Sendable {
 
     func connectionClosed() { clients.subtract(1, ordering: .relaxed) }
 
+    var clusterFacts: ClusterFacts {
+        ClusterFacts(
+            conclaveVersion: conclaveVersion,
+            clusterID: clusterID,
+            incarnation: incarnation,
+            status: server.status.current
+        )
+    }
+
     func facts() -> ServerFacts {
         let status = server.status.current
         return ServerFacts(
@@ -70,10 +85,10 @@ package final class KeyValueService: Sendable {
             keyCount: keyCount.value,
             raft: ServerFacts.Raft(
                 nodeID: status.id.rawValue,
-                role: "\(status.role)",
+                role: status.standing == .learner ? "learner" : "\(status.role)",
                 term: status.term.rawValue,
                 leaderID: status.leader?.rawValue,
-                voterIDs: status.voters.map(\.rawValue),
+                voterIDs: status.configuration.voters.map(\.rawValue),
                 lastIndex: status.lastIndex.rawValue,
                 commitIndex: status.commitIndex.rawValue,
                 appliedIndex: status.appliedIndex.rawValue,

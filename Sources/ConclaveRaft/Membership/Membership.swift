@@ -1,0 +1,167 @@
+// Who takes part and where they are found, as one server sees it: between the core, the transport and the operators.
+
+import ConclaveNet
+import RaftCore
+
+/// What the consensus actor is told about the members of the cluster.
+enum MembershipMessage: Sendable {
+    /// Frames to this peer arrive from now on.
+    case linkUp(NodeID)
+    /// A peer says who it is.
+    case introduced(MemberRecord)
+    /// A member says that the committed configuration of this entry is without this server.
+    case reportedRemoved(of: LogIndex)
+    /// An operator asks this server.
+    case asked(AdminCommand, AdminCompletion)
+    /// A follower passes on what an operator asked it.
+    case passedOn(AdminCommand, request: UInt64, from: NodeID)
+    /// The leader's answer to what was passed on.
+    case answered(request: UInt64, AdminError?)
+}
+
+/// A server's part in its cluster.
+package enum MemberStanding: String, Hashable, Sendable {
+    case voter
+    case learner
+    /// It has not been added to a cluster yet, or does not know it.
+    case waiting
+    /// It was a member and is none any more.
+    case removed
+}
+
+extension RaftCore {
+    /// This server's own part.
+    var standing: MemberStanding {
+        if isRemoved { return .removed }
+        if configuration.isVoter(id) { return .voter }
+        return configuration.learners.contains(id) ? .learner : .waiting
+    }
+}
+
+/// Follows the configuration: links go to those who are in it, and data directories that are not theirs are refused.
+struct Membership {
+    /// Servers that introduced themselves without being members: answered as long as they are linked to. One more takes the place of
+    /// the one with the lowest number.
+    private static let strangerBound = 16
+
+    /// What this server says of itself; nil: nothing, as in a cluster whose transport finds everybody by number.
+    private let own: MemberRecord?
+    private let outbox: Outbox
+    private let incarnations: KnownIncarnations
+    private var administration = Administration<AdminCompletion>()
+    /// What others say of themselves.
+    private var introduced: [NodeID: MemberRecord] = [:]
+    private var linked: [PeerID: SocketAddress]?
+
+    init(own: MemberRecord?, outbox: Outbox, incarnations: KnownIncarnations) {
+        self.own = own
+        self.outbox = outbox
+        self.incarnations = incarnations
+    }
+
+    /// Whether no request is under way.
+    var isIdle: Bool { administration.isIdle }
+
+    // MARK: Messages
+
+    mutating func receive(_ message: consuming MembershipMessage, _ core: inout RaftCore, deadline: UInt64) {
+        switch consume message {
+        case .linkUp(let peer): if let own { outbox.send(.introduction(own), to: peer) }
+        case .introduced(let record): introduce(record, core)
+        case .reportedRemoved(let index): core.removalReported(of: index)
+        case .asked(let command, let completion):
+            carryOut(administration.request(command, by: .client(completion), &core, deadline: deadline))
+        case .passedOn(let command, let request, let sender):
+            let requester = Administration<AdminCompletion>.Requester.server(sender, request: request)
+            carryOut(administration.request(command, by: requester, &core, deadline: deadline))
+        case .answered(let request, let error):
+            carryOut(administration.answered(request, error.map { .failure($0) } ?? .success(())))
+        }
+    }
+
+    private mutating func introduce(_ record: MemberRecord, _ core: RaftCore) {
+        introduced[record.id] = record
+        let members = Set(core.openConfigurations.flatMap(\.members))
+        let strangers = introduced.keys.filter { !members.contains($0) && $0 != record.id }.sorted()
+        if strangers.count >= Self.strangerBound { introduced[strangers[0]] = nil }
+        follow(core)
+    }
+
+    /// A peer is not linked to any more. A stranger has to introduce itself again.
+    mutating func linkDown(_ peer: NodeID, _ core: RaftCore) {
+        carryOut(administration.linkDown(peer))
+        guard introduced[peer] != nil, !core.openConfigurations.contains(where: { $0.members.contains(peer) }) else {
+            return
+        }
+        introduced[peer] = nil
+        follow(core)
+    }
+
+    /// Whoever asks for votes and is no member hears so (rule P26): it may have been away when it was removed.
+    func answerStranger(_ message: RaftMessage, _ core: RaftCore) {
+        switch message.kind {
+        case .preVoteRequest, .voteRequest: break
+        default: return
+        }
+        let configuration = core.configuration
+        guard core.configurationIndex <= core.commitIndex, !configuration.voters.isEmpty,
+            !configuration.isVoter(message.from), !configuration.learners.contains(message.from)
+        else { return }
+        outbox.send(.notMember(core.configurationIndex), to: message.from)
+    }
+
+    // MARK: Progress
+
+    /// Entries may have been committed.
+    mutating func proceed(_ core: inout RaftCore) { carryOut(administration.proceed(&core)) }
+
+    mutating func timePassed(_ core: inout RaftCore, now: UInt64) {
+        if !isIdle { carryOut(administration.expire(at: now)) }
+        if let own {
+            introduced[own.id] = own
+            administration.keepHouse(introduced, &core)
+        }
+        follow(core)
+    }
+
+    mutating func leaderChanged(to leader: NodeID) { carryOut(administration.leaderChanged(to: leader)) }
+
+    mutating func transferAborted() { carryOut(administration.transferAborted()) }
+
+    private func carryOut(_ actions: [Administration<AdminCompletion>.Action]) {
+        for action in actions {
+            switch action {
+            case .answer(.client(let completion), let result): completion.end(result)
+            case .answer(.server(let server, let request), let result):
+                var error: AdminError?
+                if case .failure(let failure) = result { error = failure }
+                outbox.send(.adminReply(request, error), to: server)
+            case .forward(let command, let request, let leader):
+                outbox.send(.adminRequest(request, command), to: leader)
+            }
+        }
+    }
+
+    // MARK: Following the configuration
+
+    /// Brings links and known incarnations up to date. Whoever is on the way out stays linked until that is committed.
+    mutating func follow(_ core: RaftCore) {
+        var peers: [PeerID: SocketAddress] = [:]
+        for configuration in core.openConfigurations {
+            for record in configuration.records { link(record, &peers) }
+        }
+        // What a server says of itself is newer than what is written of it, or is the same.
+        for record in introduced.values.sorted(by: { $0.id < $1.id }) { link(record, &peers) }
+        peers[PeerID(core.id.rawValue)] = nil
+        incarnations.set(core.configuration.records)
+        // Without addresses the transport knows by itself where everybody is.
+        guard own != nil, peers != linked else { return }
+        linked = peers
+        outbox.transport.setPeers(peers)
+    }
+
+    private func link(_ record: MemberRecord, _ peers: inout [PeerID: SocketAddress]) {
+        guard let address = try? SocketAddress(record.peerAddress) else { return }
+        peers[PeerID(record.id.rawValue)] = address
+    }
+}

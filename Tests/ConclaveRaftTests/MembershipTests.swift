@@ -1,0 +1,192 @@
+import RaftCore
+import Testing
+
+@testable import ConclaveRaft
+
+@Suite("Members come and go", .timeLimit(.minutes(2)), .serialized)
+struct MembershipTests {
+    /// Nothing if a request was carried out, else what is told.
+    private func done(_ error: AdminError?) -> Bool {
+        if let error { Issue.record("a request failed: \(error)") }
+        return error == nil
+    }
+
+    private func record(_ id: NodeID, _ cluster: TCPCluster, promoted: Bool = false) -> MemberRecord {
+        MemberRecord(id, peerAddress: cluster.address(of: id), isToBePromoted: promoted)
+    }
+
+    @Test(
+        "a server that joins waits, learns of the cluster when it is added, has all that was written, and votes when promoted"
+    )
+    func join() async throws {
+        let cluster = try await TCPCluster(3)
+        for count in 1...20 { #expect(await cluster.count(7, on: NodeID(1)) == count) }
+        let four = NodeID(4)
+        try cluster.start(four)
+        await cluster.board.wait { $0.standings[four] == .waiting }
+        // Through a follower: it passes the request on.
+        let leader = await cluster.leader()
+        let follower = try #require(cluster.founders.first { $0 != leader })
+        #expect(done(await cluster.insist(.add(record(four, cluster)), on: follower)))
+        await cluster.board.wait { $0.standings[four] == .learner }
+        #expect(await cluster.read(7, on: four) == 20)
+        #expect(done(await cluster.insist(.promote(four), on: follower)))
+        await cluster.board.wait { $0.standings[four] == .voter }
+        #expect(await cluster.count(7, on: four) == 21)
+        // It is needed and does its part: two of the old servers are gone.
+        let gone = try #require(cluster.founders.first { $0 != leader && $0 != follower })
+        await cluster.stop(gone)
+        #expect(await cluster.count(7, on: leader) == 22)
+        await cluster.shutdown()
+    }
+
+    @Test("a server that is added without being a learner for good becomes a voter by itself")
+    func promotedByItself() async throws {
+        let cluster = try await TCPCluster(1)
+        #expect(await cluster.count(7, on: NodeID(1)) == 1)
+        for id in [NodeID(2), NodeID(3)] {
+            try cluster.start(id)
+            #expect(await cluster.insist(.add(record(id, cluster, promoted: true)), on: NodeID(1)) == nil)
+            await cluster.board.wait { $0.standings[id] == .voter }
+        }
+        #expect(await cluster.read(7, on: NodeID(3)) == 1)
+        // The founder is not needed any more, and knows.
+        #expect(await cluster.insist(.remove(NodeID(1)), on: NodeID(2)) == nil)
+        await cluster.board.wait { $0.standings[NodeID(1)] == .removed }
+        #expect(await cluster.count(7, on: NodeID(3)) == 2)
+        await cluster.shutdown()
+    }
+
+    @Test(
+        "what members are and where they are found is in the log, with their data directories, soon after the founding"
+    )
+    func recorded() async throws {
+        let cluster = try await TCPCluster(3)
+        await cluster.board.wait { facts in
+            cluster.founders.allSatisfy { id in
+                let records = facts.configurations[id]?.records ?? []
+                return records.count == 3 && records.allSatisfy { $0.incarnation != nil && !$0.clientAddress.isEmpty }
+            }
+        }
+        await cluster.shutdown()
+    }
+
+    @Test("P26: a removed leader hands over, says that it is removed, and stops campaigning; the others go on")
+    func removedLeader() async throws {
+        let cluster = try await TCPCluster(3)
+        #expect(await cluster.count(7, on: NodeID(1)) == 1)
+        let leader = await cluster.leader()
+        let other = try #require(cluster.founders.first { $0 != leader })
+        #expect(done(await cluster.insist(.remove(leader), on: other)))
+        await cluster.board.wait { $0.standings[leader] == .removed }
+        #expect(await cluster.count(7, on: other) == 2)
+        #expect(await cluster.leader(other: leader) != leader)
+        await cluster.board.wait { $0.roles[leader] == .follower }
+        await cluster.shutdown()
+    }
+
+    @Test("P26: a server that was away when it was removed is told by the others when it asks for votes")
+    func removedWhileAway() async throws {
+        let cluster = try await TCPCluster(3)
+        let leader = await cluster.leader()
+        let away = try #require(cluster.founders.first { $0 != leader })
+        #expect(await cluster.count(7, on: leader) == 1)
+        await cluster.stop(away)
+        #expect(done(await cluster.insist(.remove(away), on: leader)))
+        try cluster.start(away)
+        await cluster.board.wait { $0.standings[away] == .removed }
+        // Added again, it is one of them again.
+        #expect(done(await cluster.insist(.add(record(away, cluster, promoted: true)), on: leader)))
+        await cluster.board.wait { $0.standings[away] == .voter }
+        #expect(await cluster.read(7, on: away) == 1)
+        await cluster.shutdown()
+    }
+
+    @Test(
+        "P28: a server whose disk was wiped is refused under its old number, and nothing acknowledged is lost when the leader dies"
+    )
+    func wiped() async throws {
+        let cluster = try await TCPCluster(3)
+        await cluster.board.wait { facts in
+            cluster.founders.allSatisfy { id in
+                facts.configurations[id]?.records.count { $0.incarnation != nil } == 3
+            }
+        }
+        let leader = await cluster.leader()
+        let others = cluster.founders.filter { $0 != leader }
+        let (wiped, behind) = (others[0], others[1])
+        // The one that will be behind has acknowledged the entries with the incarnations: without it there is no majority.
+        await cluster.stop(wiped)
+        #expect(await cluster.count(8, on: leader) == 1)
+        try cluster.start(wiped)
+        // Only the leader and the one that will be wiped have this.
+        await cluster.stop(behind)
+        #expect(await cluster.count(7, on: leader) == 1)
+        await cluster.stop(wiped)
+        cluster.wipe(wiped)
+        await cluster.stop(leader)
+        // With its old vote, the wiped server and the one behind would be a majority without the write.
+        try cluster.start(wiped)
+        try cluster.start(behind)
+        await cluster.board.wait { $0.refused.contains(wiped) }
+        try cluster.start(leader)
+        #expect(await cluster.read(7, on: behind) == 1)
+        #expect(!cluster.board.facts.roles.contains { $0.key == wiped && $0.value == .leader })
+        // The way out: remove it, and add it as a new server.
+        #expect(done(await cluster.insist(.remove(wiped), on: leader)))
+        await cluster.stop(wiped)
+        cluster.wipe(wiped)
+        try cluster.start(wiped, joins: true)
+        #expect(done(await cluster.insist(.add(record(wiped, cluster, promoted: true)), on: leader)))
+        await cluster.board.wait { $0.standings[wiped] == .voter }
+        #expect(await cluster.read(7, on: wiped) == 1)
+        await cluster.shutdown()
+    }
+
+    @Test("leadership goes where it is sent, again and again, and what is written meanwhile is done once")
+    func transfers() async throws {
+        let cluster = try await TCPCluster(3)
+        async let counted = { () async -> Int in
+            var last = 0
+            for _ in 0..<200 { last = await cluster.count(7, on: NodeID(1)) }
+            return last
+        }()
+        for round in 0..<10 {
+            let target = cluster.founders[round % 3]
+            let error = await cluster.insist(.transferLeadership(to: target), on: cluster.founders[(round + 1) % 3])
+            #expect(error == nil || error == .refused(.alreadyLeader) || error == .request(.timeout), "\(error as Any)")
+        }
+        #expect(await counted == 200)
+        await cluster.shutdown()
+    }
+
+    @Test("a request that makes no sense is refused, each with its reason")
+    func refusals() async throws {
+        let cluster = try await TCPCluster(2)
+        let leader = await cluster.leader()
+        let follower = try #require(cluster.founders.first { $0 != leader })
+        let stranger = MemberRecord(NodeID(9), peerAddress: "127.0.0.1:1")
+        let cases: [(AdminCommand, AdminRefusal)] = [
+            (.add(record(leader, cluster)), .alreadyMember),
+            (.add(MemberRecord(NodeID(9), peerAddress: cluster.address(of: leader))), .addressTaken),
+            (.promote(NodeID(9)), .unknownServer),
+            (.promote(follower), .alreadyVoter),
+            (.remove(NodeID(9)), .unknownServer),
+            (.transferLeadership(to: NodeID(9)), .unknownServer),
+            (.transferLeadership(to: leader), .alreadyLeader),
+        ]
+        for (command, refusal) in cases {
+            #expect(await cluster.insist(command, on: follower) == .refused(refusal), "\(command)")
+        }
+        // Nobody is there: it never catches up.
+        #expect(done(await cluster.insist(.add(stranger), on: leader)))
+        let promoted = await cluster.administrate(.promote(NodeID(9)), on: leader)
+        #expect(promoted == .refused(.notCaughtUp))
+        #expect(await cluster.insist(.transferLeadership(to: NodeID(9)), on: leader) == .refused(.notVoter))
+        #expect(done(await cluster.insist(.remove(NodeID(9)), on: leader)))
+        #expect(done(await cluster.insist(.remove(follower), on: leader)))
+        #expect(await cluster.insist(.remove(leader), on: leader) == .refused(.noVoterLeft))
+        #expect(await cluster.insist(.transferLeadership(to: nil), on: leader) == .refused(.noSuccessor))
+        await cluster.shutdown()
+    }
+}
