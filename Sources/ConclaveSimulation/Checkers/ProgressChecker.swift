@@ -1,4 +1,4 @@
-// What only grows: the term of a server for ever; its commit and applied index until it restarts.
+// What only grows while a server runs: its term, its commit index and its applied index.
 
 package import ConclaveRaft
 package import RaftCore
@@ -9,11 +9,9 @@ package struct ProgressChecker: Sendable {
 
     package init() {}
 
-    /// The server starts anew: it knows its term again, and its commit index only when it hears it.
-    package mutating func restarted(_ server: NodeID) {
-        last[server]?.commitIndex = .zero
-        last[server]?.appliedIndex = .zero
-    }
+    /// The server starts anew: it knows its commit index only when it hears it, and of its term what was on the disk. What it published
+    /// a moment before a crash may not have been: only messages wait for that, and whoever leads twice is caught by those.
+    package mutating func restarted(_ server: NodeID) { last[server] = nil }
 
     /// Nil, or what went back. The applied index is published apart from the rest, so it is held against itself only.
     package mutating func look(at status: RaftStatus) -> String? {
