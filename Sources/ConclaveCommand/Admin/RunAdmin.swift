@@ -59,8 +59,11 @@ private func askAny(_ options: AdminOptions, _ words: [String]) throws(CommandFa
     var last: CommandFailure?
     for address in options.endpoints ?? AdminOptions.defaultEndpoints {
         switch ask(address, words).result {
+        case .success(.failure(let error)) where error.code == "CLUSTERDOWN":
+            // Not done: this one knows no leader, another one may.
+            last = CommandFailure(code: .errorReply, message: "\(error.code) \(error.message)")
         case .success(let reply): return reply
-        case .failure(let failure): last = failure
+        case .failure(let failure): last = last ?? failure
         }
     }
     throw last ?? CommandFailure(code: .unavailable, message: "there is nobody to ask")
