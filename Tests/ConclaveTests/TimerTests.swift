@@ -149,6 +149,20 @@ import Testing
         clock.setAlarm(at: nil) {}
     }
 
+    @Test("a repeating timer that is let go of early, as at the end of a system, goes on from its time")
+    func early() async throws {
+        let world = SteppedWorld()
+        let journal = Journal<String>()
+        let actor = try world.system.spawn { Puppet(journal) }
+        actor.act { $0.every(.seconds(10)) { .note("tick") } }
+        world.settle()
+        world.system.releaseTimers()
+        world.settle()
+        #expect(journal.entries == ["tick"])
+        #expect(world.system.liveTimerCount == 1)
+        await world.shutdown()
+    }
+
     @Test("the production clock fires timers in order as well")
     func productionClock() async throws {
         let system = ActorSystem("timers")

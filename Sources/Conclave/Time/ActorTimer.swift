@@ -51,11 +51,15 @@ final class ActorTimer<Message>: AnyActorTimer, @unchecked Sendable {
 
     /// On the time source's thread.
     private func fire(_ entry: TimerEntry) {
+        // Sequentially consistent: see below. What was cancelled does not go back to the heap.
+        if isCancelled.load(ordering: .sequentiallyConsistent) { return }
         // Relaxed: a skipped interval is no loss, the message that is waiting stands for it.
         if !isWaiting.exchange(true, ordering: .relaxed) { target.header.deliver(TimerSignal(timer: self)) }
         guard let interval else { return }
         let timers = target.system.timers
-        let late = timers.now &- entry.deadline
+        // It may be early: at the end of a system everything that is left is fired.
+        let now = max(timers.now, entry.deadline)
+        let late = now - entry.deadline
         timers.add(entry, deadline: entry.deadline + interval * (1 + late / interval))
         // Sequentially consistent: a cancel that missed the entry in the heap has set the flag before.
         if isCancelled.load(ordering: .sequentiallyConsistent) { timers.cancel(entry) }
