@@ -90,8 +90,9 @@ extension Replay {
 
     /// Drops what lies behind `base`; false when the log does not hold that position.
     private mutating func cut(behind base: LogPosition) -> Bool {
-        if base.index < start.index, entries.isEmpty {
-            // What the first segment follows was replaced later, and the segment it was in is dropped.
+        if base.index < start.index, base.index >= snapshot.index {
+            // What the first segment follows was replaced later, and the segment it was in is dropped. So was all that has been
+            // appended behind it since. What a snapshot stands for is never replaced.
             reset(to: base)
             return true
         }
