@@ -143,6 +143,29 @@ struct MembershipTests {
         await cluster.shutdown()
     }
 
+    @Test("P28: a server whose disk was wiped is removed and added again under its old number, while the same leader goes on")
+    func wipedAndAddedAgain() async throws {
+        let cluster = try await TCPCluster(3)
+        await cluster.board.wait { facts in
+            cluster.founders.allSatisfy { id in
+                facts.configurations[id]?.records.count { $0.incarnation != nil } == 3
+            }
+        }
+        let leader = await cluster.leader()
+        let wiped = try #require(cluster.founders.first { $0 != leader })
+        #expect(await cluster.count(7, on: leader) == 1)
+        await cluster.stop(wiped)
+        cluster.wipe(wiped)
+        #expect(done(await cluster.insist(.remove(wiped), on: leader)))
+        #expect(done(await cluster.insist(.add(record(wiped, cluster, promoted: true)), on: leader)))
+        // Time for the leader to write down what it knows of the member: nothing that was said before the wipe.
+        for number in 2...20 { #expect(await cluster.count(7, on: leader) == number) }
+        try cluster.start(wiped, joins: true)
+        await cluster.board.wait { $0.standings[wiped] == .voter }
+        #expect(await cluster.read(7, on: wiped) == 20)
+        await cluster.shutdown()
+    }
+
     @Test("leadership goes where it is sent, again and again, and what is written meanwhile is done once")
     func transfers() async throws {
         let cluster = try await TCPCluster(3)

@@ -229,7 +229,7 @@ struct Administration<Client> {
     /// What a leader does about the membership without being asked: writes down what it has learnt of members, and promotes the
     /// learners that are to be voters and have caught up.
     ///
-    /// - Parameter known: what members say of themselves.
+    /// - Parameter known: what members that are there say of themselves.
     mutating func keepHouse(_ known: [NodeID: MemberRecord], _ core: inout RaftCore) {
         guard core.role == .leader, waiting.isEmpty else { return }
         let configuration = core.configuration

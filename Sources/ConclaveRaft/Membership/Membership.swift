@@ -51,6 +51,9 @@ struct Membership {
     private var administration = Administration<AdminCompletion>()
     /// What others say of themselves.
     private var introduced: [NodeID: MemberRecord] = [:]
+    /// Those whose link has not broken since they said so. Whoever comes back may do so with another data directory, so what it said
+    /// before is not written down (rule P28).
+    private var present: Set<NodeID> = []
     private var linked: [PeerID: SocketAddress]?
 
     init(own: MemberRecord?, outbox: Outbox, incarnations: KnownIncarnations) {
@@ -81,6 +84,7 @@ struct Membership {
 
     private mutating func introduce(_ record: MemberRecord, _ core: RaftCore) {
         introduced[record.id] = record
+        present.insert(record.id)
         let members = Set(core.openConfigurations.flatMap(\.members))
         let strangers = introduced.keys.filter { !members.contains($0) && $0 != record.id }.sorted()
         if strangers.count >= Self.strangerBound { introduced[strangers[0]] = nil }
@@ -90,6 +94,7 @@ struct Membership {
     /// A peer is not linked to any more. A stranger has to introduce itself again.
     mutating func linkDown(_ peer: NodeID, _ core: RaftCore) {
         carryOut(administration.linkDown(peer))
+        present.remove(peer)
         guard introduced[peer] != nil, !core.openConfigurations.contains(where: { $0.members.contains(peer) }) else {
             return
         }
@@ -119,7 +124,8 @@ struct Membership {
         if !isIdle { carryOut(administration.expire(at: now)) }
         if let own {
             introduced[own.id] = own
-            administration.keepHouse(introduced, &core)
+            present.insert(own.id)
+            administration.keepHouse(introduced.filter { present.contains($0.key) }, &core)
         }
         follow(core)
     }

@@ -61,7 +61,8 @@ final class Town: Sendable {
         if let old { system.stop(old) }
     }
 
-    /// Eight threads do what comes to their minds until `end`; then everybody goes home.
+    /// Eight threads do what comes to their minds until `end`, and until an actor was restarted: on a busy machine the threads may get
+    /// hardly any time before. Then everybody goes home.
     func live(until end: ContinuousClock.Instant, _ random: inout TestRandom) async {
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<8 {
@@ -69,7 +70,7 @@ final class Town: Sendable {
                 group.addTask {
                     await onOwnThread {
                         var visitor = Visitor(town: self, random: random)
-                        while ContinuousClock.now < end { visitor.act() }
+                        while ContinuousClock.now < end || system.counts.restarts == 0 { visitor.act() }
                     }
                 }
             }
