@@ -143,7 +143,9 @@ struct MembershipTests {
         await cluster.shutdown()
     }
 
-    @Test("P28: a server whose disk was wiped is removed and added again under its old number, while the same leader goes on")
+    @Test(
+        "P28: a wiped server is removed and added again under its old number, while the same leader goes on"
+    )
     func wipedAndAddedAgain() async throws {
         let cluster = try await TCPCluster(3)
         await cluster.board.wait { facts in
