@@ -70,7 +70,7 @@ final class Town: Sendable {
                 group.addTask {
                     await onOwnThread {
                         var visitor = Visitor(town: self, random: random)
-                        while ContinuousClock.now < end || system.counts.restarts == 0 { visitor.act() }
+                        while ContinuousClock.now < end || self.system.counts.restarts == 0 { visitor.act() }
                     }
                 }
             }
