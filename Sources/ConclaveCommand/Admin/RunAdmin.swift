@@ -1,4 +1,6 @@
 import ConclaveNet
+import ConclaveRaft
+import Foundation
 import KeyValue
 
 /// Asks a cluster about itself, or to change itself, over its client ports.
@@ -14,7 +16,7 @@ func runAdmin(_ options: AdminOptions) throws(CommandFailure) -> ExitCode {
     case .add(let id, let address, let isLearner):
         return try order(["RAFT.NODE", "ADD", "\(id)", "\(address)"] + (isLearner ? ["LEARNER"] : []), options)
     case .remove(let id): return try order(["RAFT.NODE", "REMOVE", "\(id)"], options)
-    case .promote(let id): return try order(["RAFT.NODE", "PROMOTE", "\(id)"], options)
+    case .promote(let id): return try promote(id, options)
     case .transfer(let target):
         return try order(["RAFT.TRANSFER_LEADER"] + (target.map { ["\($0)"] } ?? []), options)
     }
@@ -89,6 +91,23 @@ private func endpoints(_ options: AdminOptions) throws(CommandFailure) -> [Socke
 }
 
 // MARK: - Orders
+
+/// Waits for the learner to catch up, for as long as a server that has to be sent a snapshot may need.
+private func promote(_ id: Int, _ options: AdminOptions) throws(CommandFailure) -> ExitCode {
+    let patience = Duration.seconds(60)
+    let start = ContinuousClock.now
+    var hasSaidSo = false
+    while true {
+        do throws(CommandFailure) { return try order(["RAFT.NODE", "PROMOTE", "\(id)"], options) } catch {
+            guard error.message.hasSuffix("\(AdminRefusal.notCaughtUp)"), ContinuousClock.now - start < patience else {
+                throw error
+            }
+        }
+        if !hasSaidSo { StandardStreams.writeError("waiting for server \(id) to catch up\n") }
+        hasSaidSo = true
+        Thread.sleep(forTimeInterval: 0.2)
+    }
+}
 
 private func order(_ words: [String], _ options: AdminOptions) throws(CommandFailure) -> ExitCode {
     let reply = try askAny(options, words)
