@@ -72,6 +72,55 @@ import Testing
         await system.shutdown()
     }
 
+    @Test("a task that asks slow actors without end holds its worker no longer than a batch may")
+    func slowTurns() async throws {
+        let system = ActorSystem("slow turns", workers: 1)
+        let server = try system.spawn { Puppet() }
+        let journal = Journal<String>()
+        let other = try system.spawn { Puppet(journal) }
+        let count = try await Self.onExecutor(of: system) {
+            other.send(.note("other"))
+            var asked = 0
+            while journal.entries.isEmpty, asked < 3000 {
+                asked += 1
+                try await server.ask { reply in
+                    .act { _ in
+                        let end = ContinuousClock.now + .microseconds(300)
+                        while ContinuousClock.now < end {}
+                        reply()
+                    }
+                }
+            }
+            return asked
+        }
+        // At most 4 requests in half a millisecond and one that suspends, 32 times.
+        #expect(count < 600)
+        await system.shutdown()
+    }
+
+    @Test(
+        "an asynchronous handler on a lent thread leaves the asking task as it was, and has nothing of it",
+        arguments: [true, false]
+    )
+    func asynchronous(suspends: Bool) async throws {
+        let system = ActorSystem("asynchronous")
+        let server = try system.spawn { Asynchronous(suspends: suspends) }
+        let task = Task(executorPreference: system.taskExecutor) {
+            try await Place.$name.withValue("asker") {
+                for _ in 0..<200 {
+                    let place = try await server.ask { $0 }
+                    #expect(place == "nowhere")
+                    #expect(Place.name == "asker")
+                }
+                withUnsafeCurrentTask { $0?.cancel() }
+                #expect(Task.isCancelled)
+                return await askFailure { try await server.ask { $0 } }
+            }
+        }
+        #expect(try await task.value == "CancellationError")
+        await system.shutdown()
+    }
+
     @Test("an actor that runs on a lent thread asks, spawns and stops as ever")
     func handlers() async throws {
         let system = ActorSystem("handlers")
@@ -149,6 +198,20 @@ import Testing
         #expect(results.value == 16 * rounds)
         #expect(system.liveTimerCount == 0)
         await system.shutdown()
+    }
+}
+
+private enum Place {
+    @TaskLocal static var name = "nowhere"
+}
+
+/// Answers where it is.
+private struct Asynchronous: AsyncBehavior {
+    let suspends: Bool
+    mutating func receive(_ message: consuming Reply<String>, _ context: borrowing Context<Reply<String>>) async throws
+    {
+        if suspends { await Task.yield() }
+        message(Place.name)
     }
 }
 

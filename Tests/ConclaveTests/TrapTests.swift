@@ -172,6 +172,37 @@
         }
     }
 
+    @Test("a trap in the last hook of a child that stopped itself in its start fails the actor that spawned it as well")
+    func stoppedInStart() async {
+        await #expect(processExitsWith: .success) {
+            let system = ActorSystem("passing", trapIsolation: .upTo(8))
+            let ends = Journal<String>()
+            system.onEvent { if case .actorStopped(let path, let reason) = $0 { ends.note("\(path) \(reason)") } }
+            let spawners = [
+                try system.spawn("worker") { Puppet() },
+                try system.spawn("own", options: SpawnOptions(runsOn: .ownThread)) { Puppet() },
+            ]
+            for spawner in spawners {
+                spawner.act { context in
+                    try context.spawn("child") {
+                        Puppet(starting: { $0.stop() }, stopping: { _, _ in trap("overflow") })
+                    }
+                }
+            }
+            let names = ["/worker", "/worker/child", "/own", "/own/child"]
+            // Required: the shutdown would wait for ever.
+            try #require(Set(await ends.first(4)) == Set(names.map { "\($0) failed(trapped(SIGILL))" }))
+            await system.shutdown()
+            #expect(system.threadCount == 0)
+        }
+        await #expect(processExitsWith: .signal(SIGILL)) {
+            let system = ActorSystem("passing", trapIsolation: .upTo(8))
+            await Task(executorPreference: system.taskExecutor) {
+                _ = try? system.spawn { Puppet(starting: { $0.stop() }, stopping: { _, _ in trap("overflow") }) }
+            }.value
+        }
+    }
+
     /// Traps in its calls about some actors.
     private struct TrappingInstrument: Instrument {
         func messageSent(to actor: ActorInfo, from sender: ActorInfo?) -> UInt64 {

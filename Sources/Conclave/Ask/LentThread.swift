@@ -7,6 +7,21 @@ extension ThreadState {
     static var lendings: Int { 64 }
 }
 
+extension UnsafeMutablePointer where Pointee == ThreadState {
+    /// The task has lent the thread once more. Together its lendings take about as long as one batch may, not one batch each.
+    ///
+    /// - Parameter left: how often it might have, this time among them.
+    fileprivate func noteLending(_ left: Int) {
+        pointee.lendingsLeft = left - 1
+        let lent = ThreadState.lendings - left + 1
+        // Looks come at 2, 4, 8 and so on, as in a batch.
+        guard lent > 1, lent & (lent - 1) == 0 else { return }
+        let now = MonotonicClock.now
+        if pointee.lentSince == 0 { pointee.lentSince = now }
+        if now &- pointee.lentSince > BatchLimit.nanoseconds { pointee.lendingsLeft = 0 }
+    }
+}
+
 extension ActorCell {
     /// Whether the caller, a task on a worker of this actor's scheduler, may run this actor on its thread.
     ///
@@ -45,6 +60,6 @@ extension ActorCell {
             worker.queue(bits: UInt(bitPattern: header))
         }
         thread.enterJob()
-        thread.pointee.lendingsLeft = left - 1
+        thread.noteLending(left)
     }
 }

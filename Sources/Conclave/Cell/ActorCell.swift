@@ -171,7 +171,8 @@ final class ActorCell: @unchecked Sendable {
     @usableFromInline
     func startFirst(_ make: UnsafeRawPointer?) throws {
         let thread = ThreadState.current
-        var frame = StartFrame(cell: header, outer: thread.pointee.starting)
+        let running = thread.pointee.running.load(ordering: .relaxed)
+        var frame = StartFrame(cell: header, outer: thread.pointee.starting, running: running)
         do {
             try withUnsafeMutablePointer(to: &frame) { frame in
                 thread.pointee.starting = frame
@@ -207,9 +208,23 @@ final class ActorCell: @unchecked Sendable {
     /// Attends on the thread that spawns, in the middle of whatever that runs.
     private func attendInPassing() -> Bool {
         let thread = ThreadState.current
-        let outer = thread.pointee.running.load(ordering: .relaxed)
-        defer { thread.pointee.running.store(outer, ordering: .relaxed) }
-        return attend()
+        let running = thread.pointee.running.load(ordering: .relaxed)
+        var frame = StartFrame(cell: header, outer: thread.pointee.starting, running: running)
+        defer { thread.pointee.running.store(running, ordering: .relaxed) }
+        return withUnsafeMutablePointer(to: &frame) { frame in
+            thread.pointee.starting = frame
+            defer { thread.pointee.starting = frame.pointee.outer }
+            return attend()
+        }
+    }
+
+    /// The thread begins to run a hook of this actor. In passing it runs whoever spawns, too: should the hook trap, both have failed.
+    private func enterHook(_ thread: ThreadPointer) {
+        if let frame = thread.pointee.starting, frame.pointee.cell == header {
+            thread.pointee.running.store(frame.pointee.running, ordering: .relaxed)
+        } else {
+            thread.enter(header)
+        }
     }
 
     /// Undoes the initialiser for an actor that was refused before its start.
@@ -531,7 +546,7 @@ final class ActorCell: @unchecked Sendable {
         thread.pointee.askFailure = isSuspended ? .restarted : .stopped(reason)
         if hasBehavior, !header.pointee.isAwaiting {
             hasBehavior = false
-            thread.enter(header)
+            enterHook(thread)
             header.pointee.runtime.endIncarnation(RunnableCell(header), reason)
             thread.leave()
         }
@@ -584,7 +599,7 @@ final class ActorCell: @unchecked Sendable {
             relations.children?.reopen(relations.intensity)
         }
         let thread = ThreadState.current
-        thread.enter(header)
+        enterHook(thread)
         defer { thread.leave() }
         do {
             try start()

@@ -56,6 +56,7 @@ extension DispatchScheduler {
 
     private func run(_ job: UnownedJob, _ thread: ThreadPointer) {
         thread.pointee.lendingsLeft = traps.areSurvived ? 0 : ThreadState.lendings
+        thread.pointee.lentSince = 0
         thread.enterJob()
         RunnableJob(job, on: self).run()
         thread.leave()

@@ -25,12 +25,14 @@ struct ThreadState: ~Copyable {
     @usableFromInline var current: CellPointer?
     /// The `FirstStart` of the actor that is being spawned, until its behaviour is made.
     @usableFromInline var firstStart: UnsafeRawPointer?
-    /// Actors whose first start is under way on this thread, the innermost first.
+    /// Actors whose first start, or what follows at once from it, is under way on this thread, the innermost first.
     var starting: UnsafeMutablePointer<StartFrame>?
     /// What an unanswered ask fails with if its token is destroyed now; nil outside of the runtime's own clean-up.
     var askFailure: AskError?
     /// How often the task that runs on this thread may still lend it to an actor that it asks; 0 outside of tasks on workers.
     var lendingsLeft = 0
+    /// When the task that runs on this thread was first looked at for how long it has lent it; 0 before that.
+    var lentSince: UInt64 = 0
     /// This thread is giving an event to its subscribers.
     var isPublishing = false
     /// Where an agent's action that runs on this thread keeps what it sends to agents. Not retained: the agent's actor has it.
@@ -105,10 +107,12 @@ struct ThreadState: ~Copyable {
     }
 }
 
-/// One first start under way, on the stack of the thread that spawns.
+/// One first start under way, or what follows at once from it, on the stack of the thread that spawns.
 struct StartFrame {
     let cell: CellPointer
     let outer: UnsafeMutablePointer<StartFrame>?
+    /// What `running` says of the thread that spawns.
+    let running: UInt
 }
 
 @usableFromInline typealias ThreadPointer = UnsafeMutablePointer<ThreadState>
