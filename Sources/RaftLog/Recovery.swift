@@ -137,7 +137,7 @@ extension Recovery {
             throw .corrupt(Corruption(kind: .mixedIdentities, location: disk.location, file: name, offset: 0))
         }
         if replay.expects(header) {
-            guard replay.holds(header.base) else { throw discontinuity(name, 0) }
+            guard replay.reaches(header.base) else { throw discontinuity(name, 0) }
             return
         }
         // A segment is begun only once everything before it is synced: what is missing there was acknowledged.

@@ -90,9 +90,9 @@ extension Replay {
 
     /// Drops what lies behind `base`; false when the log does not hold that position.
     private mutating func cut(behind base: LogPosition) -> Bool {
-        if base.index < start.index, base.index >= snapshot.index {
+        if liesBeforeStart(base) {
             // What the first segment follows was replaced later, and the segment it was in is dropped. So was all that has been
-            // appended behind it since. What a snapshot stands for is never replaced.
+            // appended behind it since.
             reset(to: base)
             return true
         }
@@ -106,6 +106,15 @@ extension Replay {
         guard let term = term(at: position.index) else { return false }
         return term == position.term || damaged[position.index] != nil || position.index <= doubtfulUpTo
     }
+
+    /// Whether a batch may follow this position although the log begins behind it: the segment that held it is dropped, and what the
+    /// first one that is left follows was replaced. What a snapshot stands for is never replaced.
+    private func liesBeforeStart(_ position: LogPosition) -> Bool {
+        position.index < start.index && position.index >= snapshot.index
+    }
+
+    /// Whether a segment may begin behind this position: its first batch may replace what the log holds behind it.
+    func reaches(_ position: LogPosition) -> Bool { holds(position) || liesBeforeStart(position) }
 
     mutating func truncate(behind index: LogIndex) {
         let surplus = last.index - index

@@ -12,8 +12,8 @@ struct CrashTests {
         let environment = ProcessInfo.processInfo.environment
         if let seed = environment["RAFTLOG_SEED"].flatMap({ UInt64($0) }) { return [seed] }
         let count = environment["RAFTLOG_SEEDS"].flatMap { Int($0) } ?? 1
-        // The third one drops a segment whose end was replaced after entries had been appended to the next.
-        return [1, 2, 4_003_176_801] + (0..<count).map { _ in UInt64.random(in: 3...UInt64(UInt32.max)) }
+        // The last two drop a segment whose end was replaced after entries had been appended to the next one.
+        return [1, 2, 4_003_176_801, 1_010_924_480] + (0..<count).map { _ in UInt64.random(in: 3...UInt64(UInt32.max)) }
     }()
 
     @Test(
