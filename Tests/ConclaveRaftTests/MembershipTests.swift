@@ -11,6 +11,17 @@ struct MembershipTests {
         return error == nil
     }
 
+    /// Three servers, each of which knows the data directories of all.
+    private func foundedCluster() async throws -> TCPCluster {
+        let cluster = try await TCPCluster(3)
+        await cluster.board.wait { facts in
+            cluster.founders.allSatisfy { id in
+                facts.configurations[id]?.records.count { $0.incarnation != nil } == 3
+            }
+        }
+        return cluster
+    }
+
     private func record(_ id: NodeID, _ cluster: TCPCluster, promoted: Bool = false) -> MemberRecord {
         MemberRecord(id, peerAddress: cluster.address(of: id), isToBePromoted: promoted)
     }
@@ -106,12 +117,7 @@ struct MembershipTests {
         "P28: a server whose disk was wiped is refused under its old number, and nothing acknowledged is lost when the leader dies"
     )
     func wiped() async throws {
-        let cluster = try await TCPCluster(3)
-        await cluster.board.wait { facts in
-            cluster.founders.allSatisfy { id in
-                facts.configurations[id]?.records.count { $0.incarnation != nil } == 3
-            }
-        }
+        let cluster = try await foundedCluster()
         let leader = await cluster.leader()
         let others = cluster.founders.filter { $0 != leader }
         let (wiped, behind) = (others[0], others[1])
@@ -147,12 +153,7 @@ struct MembershipTests {
         "P28: a wiped server is removed and added again under its old number, while the same leader goes on"
     )
     func wipedAndAddedAgain() async throws {
-        let cluster = try await TCPCluster(3)
-        await cluster.board.wait { facts in
-            cluster.founders.allSatisfy { id in
-                facts.configurations[id]?.records.count { $0.incarnation != nil } == 3
-            }
-        }
+        let cluster = try await foundedCluster()
         let leader = await cluster.leader()
         let wiped = try #require(cluster.founders.first { $0 != leader })
         #expect(await cluster.count(7, on: leader) == 1)

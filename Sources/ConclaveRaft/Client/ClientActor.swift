@@ -80,12 +80,13 @@ struct ClientActor<Machine: StateMachine>: Behavior {
         _ completion: ClientCompletion<Machine.Response>,
         _ context: borrowing Context<Message>
     ) {
-        let deadline = context.now.addingReportingOverflow(timeout.nanoseconds)
-        let timer = startTimer(id, deadline.overflow ? .max : deadline.partialValue, context)
+        let (sum, isBeyond) = context.now.addingReportingOverflow(timeout.nanoseconds)
+        let deadline = isBeyond ? .max : sum
+        let timer = startTimer(id, deadline, context)
         waiting[id] = Waiting(
             query: query,
             completion: completion,
-            deadline: deadline.overflow ? .max : deadline.partialValue,
+            deadline: deadline,
             timer: timer
         )
     }

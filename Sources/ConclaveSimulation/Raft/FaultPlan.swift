@@ -1,5 +1,6 @@
 // What goes wrong in a run, and when: a value, drawn from the seed, that can be written down, cut short and played again.
 
+internal import Conclave
 package import RaftCore
 
 /// One thing that goes wrong, or is mended.
@@ -201,8 +202,8 @@ extension NetworkFaults {
 
 extension Duration {
     /// Whole milliseconds.
-    var milliseconds: Int64 { components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000 }
+    var milliseconds: UInt64 { nanoseconds / 1_000_000 }
 
     /// Whole microseconds.
-    var microseconds: Int64 { components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000 }
+    var microseconds: UInt64 { nanoseconds / 1_000 }
 }
