@@ -33,8 +33,8 @@ final class Journal<Entry: Sendable>: Sendable {
         for waiter in ready { waiter.continuation.resume() }
     }
 
-    /// Waits until there are `count` entries. After ten seconds it returns fewer, for the test to complain about.
-    func first(_ count: Int) async -> [Entry] {
+    /// Waits until there are `count` entries. After `seconds` it returns fewer, for the test to complain about.
+    func first(_ count: Int, within seconds: Double = 10) async -> [Entry] {
         await withCheckedContinuation { continuation in
             let id: Int? = state.withLock { state in
                 if state.entries.count >= count { return nil }
@@ -43,7 +43,7 @@ final class Journal<Entry: Sendable>: Sendable {
                 return state.nextWaiter
             }
             guard let id else { return continuation.resume() }
-            DispatchQueue.global().asyncAfter(deadline: .now() + 10) { self.giveUp(id) }
+            DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { self.giveUp(id) }
         }
         return Array(entries.prefix(count))
     }

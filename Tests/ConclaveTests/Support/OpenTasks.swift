@@ -5,10 +5,10 @@ final class OpenTasks: Sendable {
     func begin() { begun.up() }
     func end() { done.note(1) }
 
-    /// Whether all of them have ended.
+    /// Whether all of them have ended. On the busiest machine it may take them a while.
     func settled() async -> Bool {
         let count = begun.value
-        return await done.first(count).count == count
+        return await done.first(count, within: 90).count == count
     }
 
     /// Runs `body` as a task that counts until its end; not if so many run that more would only pile up.
