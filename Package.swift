@@ -65,7 +65,7 @@ let package = Package(
             dependencies: ["RaftCore", "RaftScenario"],
             exclude: ["Scenarios"]
         ),
-        .testTarget(name: "RaftLogTests", dependencies: ["RaftLog"]),
+        .testTarget(name: "RaftLogTests", dependencies: ["RaftLog"], exclude: ["Formats"]),
         .testTarget(name: "ConclaveRaftTests", dependencies: ["ConclaveRaft"]),
         .testTarget(name: "ConclaveSimulationTests", dependencies: ["Conclave", "ConclaveSimulation", "RaftLog"]),
         .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),

@@ -86,7 +86,7 @@ extension LogError: CustomStringConvertible {
         case .wrongNode(let location, let found, let expected):
             "\(location) belongs to server \(found), not to \(expected): give each server its own directory"
         case .unknownVersion(let file, let found, let supported):
-            "\(file) is in log format \(found), this build reads format \(supported): start the build that wrote it, "
+            "\(file) is in format \(found), this build reads format \(supported): start the build that wrote it, "
                 + "or remove this server from the cluster and add it again, under a new id, with an empty directory"
         case .corrupt(let corruption):
             "\(corruption). Acknowledged data may be lost on this server: keep the directory for repair, put an intact copy of it "

@@ -33,6 +33,9 @@ package struct SnapshotInfo: Hashable, Sendable {
 ///            16 term               48 chunk count
 ///            24 state bytes
 ///
+/// The header keeps its length, and its version and checksum their places, in all formats to come, so that an old build can tell
+/// a newer format from damage.
+///
 /// Chunks of kind 1 hold the machine's state, then those of kind 2 the configuration, of kind 3 the client sessions. The seed
 /// keeps a chunk of another snapshot from passing, the number one that went astray within it.
 enum SnapshotFormat {
