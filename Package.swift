@@ -67,7 +67,10 @@ let package = Package(
         ),
         .testTarget(name: "RaftLogTests", dependencies: ["RaftLog"], exclude: ["Formats"]),
         .testTarget(name: "ConclaveRaftTests", dependencies: ["ConclaveRaft"]),
-        .testTarget(name: "ConclaveSimulationTests", dependencies: ["Conclave", "ConclaveSimulation", "RaftLog"]),
+        .testTarget(
+            name: "ConclaveSimulationTests",
+            dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft", "ConclaveSimulation", "RaftCore", "RaftLog"]
+        ),
         .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
         .testTarget(
             name: "CommandTests",

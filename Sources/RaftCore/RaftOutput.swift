@@ -56,8 +56,8 @@ package struct ReadyRead: Hashable, Sendable {
     package var id: ReadID
     /// At least the commit index of the moment the read arrived.
     package var index: LogIndex
-    /// A read under a lease is good only until this tick of the core's clock: look at the clock *after* the state has been read, and
-    /// ask again if it is later (rule P24). Nil: confirmed by a quorum, good for ever.
+    /// A read under a lease is good only if this tick of the core's clock has not come when the output has been taken: look at the clock
+    /// once more *then*, and ask again if it has (rule P24). Nil: confirmed by a quorum, good in any case.
     package var validUntil: UInt64?
 
     /// Read `id` may be answered when `index` is applied.

@@ -19,6 +19,7 @@ struct CommandLineTests {
                 .cluster(ClusterOptions(nodes: 5, basePort: 8001, dataDirectory: "there", json: true))
             ),
             (["cluster", "--host", "127.0.0.1"], .cluster(ClusterOptions())),
+            (["cluster", "--lease-reads", "5"], .cluster(ClusterOptions(leaseDriftPercent: 5))),
             (["client"], .client(ClientOptions())),
             (
                 ["client", "-h", "::1", "-p", "7002", "--resp3", "SET", "a", "--port", "-1"],
@@ -66,6 +67,8 @@ struct CommandLineTests {
             ("cluster --json --json", "given twice"),
             ("cluster --json=yes", "takes no value"),
             ("cluster --host 0.0.0.0", "no passwords"),
+            ("cluster --lease-reads 0", "give one from 1 to 50"),
+            ("cluster --lease-reads", "needs a value: --lease-reads PERCENT"),
             ("node", "needs --id N"),
             ("node --id 1", "needs --peers LIST"),
             ("node --id 3 --peers 1=127.0.0.1:1", "list this server too"),
@@ -95,7 +98,13 @@ struct CommandLineTests {
 
     @Test("the launcher's arguments for a server mean what the plan says", arguments: ClusterOptions.nodeRange)
     func planRoundTrip(nodes: Int) throws {
-        let options = ClusterOptions(nodes: nodes, basePort: 8001, dataDirectory: "-odd = name")
+        let drift = nodes == 3 ? 5 : nil
+        let options = ClusterOptions(
+            nodes: nodes,
+            basePort: 8001,
+            dataDirectory: "-odd = name",
+            leaseDriftPercent: drift
+        )
         let plan = ClusterPlan(options, clusterID: ClusterID(high: 1, low: .max))
         #expect(plan.servers.count == nodes)
         for server in plan.servers {
@@ -109,6 +118,7 @@ struct CommandLineTests {
             #expect(node.dataDirectory == "-odd = name/node-\(server.id.rawValue)")
             #expect(node.clusterID == plan.clusterID)
             #expect(node.peers.map(\.port) == plan.servers.map(\.peerPort))
+            #expect(node.leaseDriftPercent == drift)
             #expect(node.json && node.untilStdinCloses)
         }
     }

@@ -67,6 +67,7 @@ extension ClusterOptions {
         let highestBase = portRange.upperBound - Self.peerPortOffset - nodes + 1
         basePort = try arguments.integer("--port", in: 1...highestBase) ?? basePort
         dataDirectory = arguments.values["--data"] ?? dataDirectory
+        leaseDriftPercent = try arguments.integer("--lease-reads", in: leaseDriftRange)
         json = arguments.has("--json")
     }
 }
@@ -100,6 +101,7 @@ extension NodeOptions {
             }
             clusterID = parsed
         }
+        leaseDriftPercent = try arguments.integer("--lease-reads", in: leaseDriftRange)
         json = arguments.has("--json")
         untilStdinCloses = arguments.has("--until-stdin-closes")
     }

@@ -43,6 +43,17 @@ enum HelpText {
         and its log in DIR/node-<id>/. Run the same command again to go on with the same data.
 
         Everything listens on 127.0.0.1 only.
+
+        \(leaseNotes)
+        """
+
+    /// What an operator bets on.
+    private static let leaseNotes = """
+        With --lease-reads 5 a leader that a majority has heard lately answers reads by itself. That is faster, and a
+        bet: that no server's clock runs more than 5 percent slower than another's, and that none stands still while
+        the others go on, as on a machine that is put to sleep. If it is lost, an old leader may answer with values
+        that have been overwritten. Start all servers with it, or none. A leader that dies is replaced later: only
+        when its lease is over for certain. While leadership is handed over, a majority is asked as without leases.
         """
 
     private static let nodeNotes = """
@@ -67,6 +78,8 @@ enum HelpText {
         what to do. A batch that a crash cut off at the very end was never acknowledged, and is dropped.
 
         A full disk ends no server: only deletions and reads are taken (-MISCONF otherwise) until there is space.
+
+        \(leaseNotes)
         """
 
     private static let simulateNotes = """

@@ -12,8 +12,13 @@ struct ClusterOptions: Equatable {
     /// Client port of the first server.
     var basePort = 7001
     var dataDirectory = "./conclave-data"
+    /// See `NodeOptions`.
+    var leaseDriftPercent: Int?
     var json = false
 }
+
+/// How far clocks may be said to drift, in percent. Beyond it a lease would end before the next heartbeat could renew it.
+let leaseDriftRange = 1...50
 
 /// What `conclave node` was asked to do.
 struct NodeOptions: Equatable {
@@ -31,6 +36,8 @@ struct NodeOptions: Equatable {
     /// This server's own directory. The names `pid` and `log` in it belong to the launcher.
     var dataDirectory: String
     var clusterID = ClusterID.unnamed
+    /// How far clocks may drift apart if the leader is to answer reads under a lease; nil: no leases.
+    var leaseDriftPercent: Int?
     /// One JSON object per event on standard output; see `NodeEvent`.
     var json = false
     /// Stop as if by SIGTERM when standard input ends: then the launcher is gone, however it died.

@@ -35,7 +35,7 @@ enum Verb: String, CaseIterable {
     /// The line after "usage: ".
     var usage: String {
         switch self {
-        case .cluster: "conclave cluster [--nodes N] [--port PORT] [--data DIR] [--json]"
+        case .cluster: "conclave cluster [--nodes N] [--port PORT] [--data DIR] [options]"
         case .node:
             "conclave node --id N (--peers 1=HOST:PORT,… | --join HOST:PORT) --client-port PORT --data DIR [options]"
         case .sim:
@@ -80,6 +80,11 @@ enum Verb: String, CaseIterable {
             placeholder: "DIR",
             help: "where the servers keep their data (default ./conclave-data); made if missing"
         ),
+        OptionSpec(
+            name: "--lease-reads",
+            placeholder: "PERCENT",
+            help: "reads without asking the others, if clocks drift by less than this (default: off; see below)"
+        ),
         OptionSpec(name: "--json", help: "print one JSON object per line and event, for programs"),
         OptionSpec(name: "--host", placeholder: "HOST", help: "only 127.0.0.1 for now: there are no passwords yet"),
     ]
@@ -107,6 +112,11 @@ enum Verb: String, CaseIterable {
             name: "--cluster-id",
             placeholder: "HEX",
             help: "32 hexadecimal digits, the same on all servers (default: all zero); data of another is refused"
+        ),
+        OptionSpec(
+            name: "--lease-reads",
+            placeholder: "PERCENT",
+            help: "reads without asking the others, if clocks drift by less than this (default: off; see below)"
         ),
         OptionSpec(name: "--json", help: "print one JSON object per line and event on standard output"),
         OptionSpec(name: "--until-stdin-closes", help: "stop when standard input is at its end (the launcher's way)"),

@@ -3,10 +3,12 @@ import RaftCore
 /// Who runs where: everything about the servers of one machine that follows from the options.
 struct ClusterPlan: Equatable {
     var clusterID: ClusterID
+    var leaseDriftPercent: Int?
     var servers: [ServerPlan]
 
     init(_ options: ClusterOptions, clusterID: ClusterID) {
         self.clusterID = clusterID
+        leaseDriftPercent = options.leaseDriftPercent
         servers = (0..<options.nodes).map { offset in
             ServerPlan(
                 id: NodeID(UInt64(offset + 1)),
@@ -23,7 +25,7 @@ struct ClusterPlan: Equatable {
         return [
             "node", "--id", "\(server.id.rawValue)", "--peers", peers, "--client-port", "\(server.clientPort)",
             "--data=\(server.directory)", "--cluster-id", "\(clusterID)", "--json", "--until-stdin-closes",
-        ]
+        ] + (leaseDriftPercent.map { ["--lease-reads", "\($0)"] } ?? [])
     }
 }
 

@@ -77,6 +77,7 @@ private func startNode(
         seed: UInt64.random(in: .min ... .max),
         process: UInt64.random(in: .min ... .max)
     )
+    configuration.options.timing.leaseDriftPercent = options.leaseDriftPercent
     configuration.own = MemberRecord(
         options.id,
         peerAddress: options.peers.first { $0.id == options.id }?.address ?? "127.0.0.1:\(peerPort)",

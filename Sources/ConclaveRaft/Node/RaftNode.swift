@@ -19,6 +19,14 @@ public struct RaftNodeOptions: Sendable {
     public var heartbeat = Duration.milliseconds(100)
     /// How long a try of a request may take before it is given up. A client tries again for as long as its own timeout says.
     public var requestTimeout = Duration.seconds(5)
+    /// How far apart the nodes' clocks may run, in percent of the time that passes (1 to 50; 5 is plenty), if the leader is to answer
+    /// queries under a lease, without a word to the others. Nil, the default: a majority confirms each answer.
+    ///
+    /// What one bets on: that no clock runs more than so much slower than another's, and that none stands still while others go on, as that
+    /// of a machine that is put to sleep does. A bet that is lost lets an old leader give answers that are no longer true. Give all nodes
+    /// a lease or none: one without it does not keep to what the others rely on. A leader that dies is replaced a
+    /// little later, since its lease has to run out first.
+    public var leaseReadDriftPercent: Int?
     /// A snapshot is taken when the log has grown by so many bytes,
     public var snapshotAfterBytes = 128 << 20
     /// or by so many entries.
@@ -30,6 +38,11 @@ public struct RaftNodeOptions: Sendable {
         self.cluster = cluster
         self.id = id
         self.members = members
+    }
+
+    fileprivate var checkedLeaseDrift: Int? {
+        precondition((1...50).contains(leaseReadDriftPercent ?? 1), "clocks drift by 1 to 50 percent")
+        return leaseReadDriftPercent
     }
 }
 
@@ -90,6 +103,7 @@ public struct RaftNode<Machine: StateMachine>: Sendable {
             seed: UInt64.random(in: .min ... .max),
             process: UInt64.random(in: .min ... .max)
         )
+        configuration.options.timing.leaseDriftPercent = options.checkedLeaseDrift
         configuration.options.tick = options.heartbeat / configuration.options.timing.heartbeatTicks
         configuration.options.requestTimeout = options.requestTimeout
         configuration.options.snapshotPolicy.logBytes = options.snapshotAfterBytes

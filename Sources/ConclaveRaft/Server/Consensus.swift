@@ -117,8 +117,6 @@ struct Consensus: Behavior {
         onEvent: @escaping @Sendable (RaftEvent) -> Void,
         onStanding: @escaping @Sendable (MemberStanding) -> Void
     ) {
-        // The applier would have to look at the clock again after it has read the state.
-        precondition(options.timing.leaseDriftPercent == nil, "reads under a lease are not supported here")
         self.core = core
         self.options = options
         self.process = process
@@ -140,7 +138,7 @@ struct Consensus: Behavior {
     }
 
     mutating func receive(_ message: consuming ConsensusMessage, _ context: borrowing Context<ConsensusMessage>) {
-        if !isBatchOpen { openBatch(context.now) }
+        if !isBatchOpen || grantsLeases { lookAtClock(context) }
         switch consume message {
         case .peer(let message):
             membership.answerStranger(message, core)
@@ -168,7 +166,7 @@ struct Consensus: Behavior {
     mutating func batchEnded(_ context: borrowing Context<ConsensusMessage>) {
         if !newReads.isEmpty { startRead() }
         repeat {
-            while core.hasOutput { carryOut(core.takeOutput(), context.myself) }
+            while core.hasOutput { carryOut(core.takeOutput(), context) }
             if !membership.isIdle { membership.proceed(&core) }
         } while core.hasOutput
         setTimer(context)
@@ -185,10 +183,14 @@ struct Consensus: Behavior {
 
     // MARK: Time
 
-    /// Tells the core, before anything else of this batch, how much time has passed.
-    private mutating func openBatch(_ nanoseconds: UInt64) {
+    /// Whether leaders may answer reads from their lease. Then time is looked at for each message and not once for each batch: what a
+    /// follower promises counts from when it was told so, or later, however long the process was paused within the batch (rule P24).
+    private var grantsLeases: Bool { options.timing.leaseDriftPercent != nil }
+
+    /// Tells the core how much time has passed, at the latest before anything else of a batch.
+    private mutating func lookAtClock(_ context: borrowing Context<ConsensusMessage>) {
         isBatchOpen = true
-        let ticks = (nanoseconds - startedAt) / options.tick.nanoseconds
+        let ticks = (context.now - startedAt) / options.tick.nanoseconds
         guard ticks > now else { return }
         core.timePassed(ticks: ticks - now)
         now = ticks
@@ -301,22 +303,34 @@ struct Consensus: Behavior {
         }
     }
 
+    /// Has the applier answer, as soon as it has come to the read's index.
+    ///
+    /// Under a lease the clock is looked at once more, now that the index is known: in between the process may have been paused, and
+    /// another leader elected. From here on it does not matter how long anything takes: the index was high enough at a moment
+    /// after the question, which is all that a linearizable answer needs.
+    private mutating func answer(_ read: ReadyRead, _ context: borrowing Context<ConsensusMessage>) {
+        if let end = read.validUntil {
+            lookAtClock(context)
+            guard now < end else { return core.read(read.id) }
+        }
+        guard let waiting = takeReads(read.id) else { return }
+        applierDeadline = max(applierDeadline, waiting.deadline)
+        applier.send(.read(waiting.completions, at: read.index, deadline: waiting.deadline))
+    }
+
     private func fail(_ reads: WaitingReads) {
         for completion in reads.completions { completion.fail(.noLeader) }
     }
 
     // MARK: Obligations
 
-    private mutating func carryOut(_ output: RaftOutput, _ myself: ActorRef<ConsensusMessage>) {
+    private mutating func carryOut(_ output: RaftOutput, _ context: borrowing Context<ConsensusMessage>) {
+        let myself = context.myself
         for message in output.messages { outbox.send(message) }
         if output.snapshotToInstall != nil { beginInstall() }
         write(output, myself)
         if !output.committed.isEmpty { apply(output.committed) }
-        for read in output.readsReady {
-            guard let waiting = takeReads(read.id) else { continue }
-            applierDeadline = max(applierDeadline, waiting.deadline)
-            applier.send(.read(waiting.completions, at: read.index, deadline: waiting.deadline))
-        }
+        for read in output.readsReady { answer(read, context) }
         for id in output.readsFailed { if let waiting = takeReads(id) { fail(waiting) } }
         for request in output.chunksToSend { snapshots.send(.send(request, consensus: myself)) }
         for chunk in output.chunksToStore { snapshots.send(.store(chunk, consensus: myself)) }

@@ -33,6 +33,12 @@ package struct RaftRunOptions: Sendable {
     package var clients = 4
     /// Keys they share; 3 by default.
     package var keys = 3
+    /// How far clocks may drift apart, in percent, for leaders to answer reads under a lease; nil, the default: no leases.
+    package var leaseDriftPercent: Int?
+    /// How fast the servers' clocks are, the first server's first, in thousandths of the world's; the others' are right, and by default all.
+    package var clocksPerMille: [UInt64] = []
+    /// Leadership is handed over to some server again and again, after up to so long; nil, the default: it is not.
+    package var transfersWithin: Duration?
     /// The last so many events are kept for the trace of a failure; 0 by default.
     package var traceCapacity = 0
     /// What stands between a server and its disk: a place to plant a bug. Nothing by default.

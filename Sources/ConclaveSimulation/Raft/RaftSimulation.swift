@@ -67,6 +67,10 @@ package struct RaftSimulation: Sendable {
                     group.addTask { await work(as: client, random, until: end) }
                 }
                 group.addTask { await injectFaults() }
+                if let pause = options.transfersWithin {
+                    let random = simulation.makeRandom()
+                    group.addTask { await handOver(random, within: pause, until: end) }
+                }
                 group.addTask {
                     while simulation.time < end {
                         await simulation.sleep(for: .milliseconds(20))
@@ -122,6 +126,19 @@ package struct RaftSimulation: Sendable {
                 default: .compareAndSet(expected: nil, new: "\(client)-\(number)")
                 }
             _ = await perform(call, key: key, client: client, on: server)
+        }
+    }
+
+    /// Has some server lead after the other, or tries to.
+    private func handOver(_ random: SimulationRandom, within pause: Duration, until end: Duration) async {
+        var random = random
+        while simulation.time < end {
+            await simulation.sleep(for: .nanoseconds(Int64.random(in: 1...Int64(pause.nanoseconds), using: &random)))
+            let target = world.ids.randomElement(using: &random)
+            guard let server = world.server(world.ids.randomElement(using: &random) ?? world.ids[0]) else { continue }
+            await withCheckedContinuation { continuation in
+                server.administrate(.transferLeadership(to: target), AdminCompletion { _ in continuation.resume() })
+            }
         }
     }
 

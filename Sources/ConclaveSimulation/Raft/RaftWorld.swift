@@ -30,10 +30,12 @@ final class RaftWorld: Sendable {
     private let watched: Mutex<Watched>
 
     private let wrapDisk: @Sendable (any Disk) -> any Disk
+    private let leaseDriftPercent: Int?
 
     init(_ simulation: Simulation, _ options: RaftRunOptions) throws {
         self.simulation = simulation
         wrapDisk = options.wrapDisk
+        leaseDriftPercent = options.leaseDriftPercent
         // Raft's own messages must stand it; a command without a session that is passed on twice would be carried out twice.
         network = SimulatedNetwork(simulation) { frame in
             guard case .raft = try? frame.withUnsafeBytes({ try WireCodec.decode($0) }) else { return false }
@@ -42,8 +44,11 @@ final class RaftWorld: Sendable {
         ids = (1...options.nodes).map { NodeID(UInt64($0)) }
         disks = Dictionary(uniqueKeysWithValues: ids.map { ($0, MemoryDisk(location: "disk of \($0)")) })
         watched = Mutex(Watched(random: simulation.makeRandom()))
-        for id in ids {
-            let machine = try simulation.machine("server-\(id.rawValue)") { [unowned self] in try boot(id, $0) }
+        for (place, id) in ids.enumerated() {
+            let clock = place < options.clocksPerMille.count ? options.clocksPerMille[place] : 1_000
+            let machine = try simulation.machine("server-\(id.rawValue)", clockPerMille: clock) { [unowned self] in
+                try boot(id, $0)
+            }
             machines.withLock { $0[id] = machine }
         }
     }
@@ -68,6 +73,7 @@ final class RaftWorld: Sendable {
             seed: seed,
             process: process
         )
+        configuration.options.timing.leaseDriftPercent = leaseDriftPercent
         configuration.options.requestTimeout = .seconds(2)
         configuration.options.snapshotPolicy.entries = 40
         configuration.options.logTail.entries = 10

@@ -10,10 +10,18 @@ public final class SimulatedMachine: Sendable {
     private let boot: @Sendable (SimulatedMachine) throws -> Void
     private let world: SimulatedWorld
     private let number: Int
+    private let clockPerMille: UInt64
     private let running = Mutex<ActorSystem?>(nil)
 
-    init(_ name: String, in world: SimulatedWorld, boot: @escaping @Sendable (SimulatedMachine) throws -> Void) {
+    init(
+        _ name: String,
+        in world: SimulatedWorld,
+        clockPerMille: UInt64,
+        boot: @escaping @Sendable (SimulatedMachine) throws -> Void
+    ) {
+        precondition((1...1_000_000).contains(clockPerMille), "a clock goes on by 1 to 1,000,000 per mille")
         self.name = name
+        self.clockPerMille = clockPerMille
         self.world = world
         self.boot = boot
         number = world.addMachine(name)
@@ -32,7 +40,7 @@ public final class SimulatedMachine: Sendable {
         let system = ActorSystem(
             name,
             scheduler: MachineScheduler(machine: number, world),
-            time: MachineTime(machine: number, world)
+            time: MachineTime(machine: number, world, perMille: clockPerMille)
         )
         running.withLock { $0 = system }
         world.note(.boot, machine: number, "")

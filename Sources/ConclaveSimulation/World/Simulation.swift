@@ -58,13 +58,16 @@ public final class Simulation: Sendable {
 
     /// Adds a machine and starts it.
     ///
-    /// - Parameter boot: starts the machine's actors, now and after each crash: on the caller's thread, and with a new system.
+    /// - Parameters:
+    ///   - clockPerMille: how much the machine's clock goes on while the world's goes on by a thousand; 1,000 by default.
+    ///   - boot: starts the machine's actors, now and after each crash: on the caller's thread, and with a new system.
     /// - Throws: what `boot` throws.
     public func machine(
         _ name: String,
+        clockPerMille: UInt64 = 1_000,
         boot: @escaping @Sendable (SimulatedMachine) throws -> Void
     ) throws -> SimulatedMachine {
-        let machine = SimulatedMachine(name, in: world, boot: boot)
+        let machine = SimulatedMachine(name, in: world, clockPerMille: clockPerMille, boot: boot)
         machines.withLock { $0.append(machine) }
         try machine.start()
         return machine
