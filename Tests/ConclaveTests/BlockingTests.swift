@@ -176,4 +176,36 @@ import Testing
             #expect(system.threadCount == 0 && ThreadBudget.inUse == 0)
         }
     }
+    @Test(
+        "actors with a thread of their own take from the same budget: beyond it they wait for a thread, and the others still run"
+    )
+    func ownThreads() async {
+        await #expect(processExitsWith: .success) {
+            let system = ActorSystem("own threads", workers: 2)
+            let arrived = Journal<Int>()
+            let gate = DispatchSemaphore(value: 0)
+            let count = ThreadBudget.limit + 20
+            for number in 0..<count {
+                try system.spawn(options: SpawnOptions(runsOn: .ownThread)) { Puppet() }.act { _ in
+                    arrived.note(number)
+                    gate.wait()
+                }
+            }
+            #expect(await arrived.first(ThreadBudget.limit).count == ThreadBudget.limit)
+            #expect(!ThreadBudget.take())
+            let other = try system.spawn { Puppet() }
+            try await other.settle()
+            let journal = Journal<String>()
+            other.act { context in
+                do { try context.blocking { journal.note("ran") } } catch is BlockingError { journal.note("refused") }
+            }
+            #expect(await journal.first(1) == ["refused"])
+            // All that could run have been there for long.
+            #expect(arrived.count == ThreadBudget.limit)
+            for _ in 0..<count { gate.signal() }
+            #expect(await arrived.first(count).sorted() == Array(0..<count))
+            await system.shutdown()
+            #expect(system.threadCount == 0 && ThreadBudget.inUse == 0)
+        }
+    }
 }

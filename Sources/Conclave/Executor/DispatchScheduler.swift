@@ -20,7 +20,7 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
     var parked: [Seat] = []
     var isStopping = false
     private var stopWaiters: [CheckedContinuation<Void, Never>] = []
-    /// Own-thread activations under way, beside the workers.
+    /// Own-thread activations under way, or waiting for a thread, beside the workers.
     var ownThreads = 0
     /// Threads, none of them ours, that hold an actor of ours for a moment: the watchdog's, and the one that buries those trapped.
     var visitors = 0
@@ -169,10 +169,13 @@ package final class DispatchScheduler: Scheduler, @unchecked Sendable {
     package func scheduleOnOwnThread(_ runnable: RunnableCell) {
         let object = runnable.cell.pointee.object
         lock.withLock { ownThreads += 1 }
-        object.ownQueue.async { [self] in
-            traps.isolate { if runnable.runBatch() { scheduleOnOwnThread(runnable) } }
-            lock.withLock { ownThreads -= 1 }
-            reportIfStopped()
+        ThreadBudget.whenTaken { [self] in
+            object.ownQueue.async { [self] in
+                traps.isolate { if runnable.runBatch() { scheduleOnOwnThread(runnable) } }
+                ThreadBudget.giveBack()
+                lock.withLock { ownThreads -= 1 }
+                reportIfStopped()
+            }
         }
     }
 

@@ -90,8 +90,16 @@ final class BoundedLane: @unchecked Sendable {
     // MARK: The receiver
 
     /// The oldest of all that waits, by the holder of the scheduling right; it answers a doorbell and keeps it while `more`.
-    func take() -> (node: NodePointer?, more: Bool) {
+    ///
+    /// - Parameter cell: if it has system mail, that goes first, and nothing is taken: it may be what an exit in here refers to, and
+    ///   the mailbox loop looked for mail before the exit was added. Nil: it is not to be looked at.
+    func take(unlessMailFor cell: CellPointer? = nil) -> (node: NodePointer?, more: Bool) {
         lock.lock()
+        // Relaxed: under the lock we see what was posted before anything in the queue was added.
+        if let cell, cell.pointee.systemLane.load(ordering: .relaxed) != 0 {
+            lock.unlock()
+            return (nil, true)
+        }
         let (node, served) = queue.take()
         let more = queue.count > 0
         lock.unlock()

@@ -190,11 +190,12 @@ extension ActorCell {
 }
 
 extension CellPointer {
-    /// The next message or signal behind a doorbell, which turns hollow with the last. By the holder of the scheduling right.
+    /// The next message or signal behind a doorbell, which turns hollow with the last; nil if system mail goes first. By the holder
+    /// of the scheduling right.
     @usableFromInline @inline(never)
     func answer(_ doorbell: NodePointer) -> NodePointer? {
         guard let lane = pointee.object.lane else { preconditionFailure("a doorbell without a bounded mailbox") }
-        let (node, more) = lane.take()
+        let (node, more) = lane.take(unlessMailFor: self)
         if !more { doorbell.pointee.kind = .hollow }
         return node
     }

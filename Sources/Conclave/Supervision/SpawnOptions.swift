@@ -35,7 +35,8 @@ public enum OnRestart: Hashable, Sendable {
 public enum ActorThreads: Sendable {
     /// The system's workers. Handlers must not block.
     case workers
-    /// A thread of its own while it has messages: for handlers that block, on a disk for example.
+    /// A thread of its own while it has messages: for handlers that block, on a disk for example. Some 220 such threads are to be had
+    /// in a process, those of `Context.blocking` among them; beyond that an actor waits until one is free.
     case ownThread
 }
 

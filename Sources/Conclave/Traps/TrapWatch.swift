@@ -90,14 +90,14 @@ extension DispatchScheduler {
     /// A thread has been stopped in the middle of an actor's code. It holds that actor's scheduling right, which is ours from now
     /// on, and perhaps a seat, which gets another thread.
     func bury(_ thread: ThreadPointer, _ cell: CellPointer, _ signal: TrapSignal) {
-        // For ever: one thread less for handlers that block.
-        ThreadBudget.takeAnyway()
         lock.lock()
         visitors += 1
         if let seat = seats.first(where: { $0.thread == thread }) {
             if seat.occupancy == .running { awake.subtract(1, ordering: .sequentiallyConsistent) }
             seat.occupancy = .absent
             seat.thread = nil
+            // For ever: one thread less for handlers that block. An own thread is counted already.
+            ThreadBudget.takeAnyway()
             seat.releaseBudget()
             seat.worker.pointee.needsCheckIn.store(false, ordering: .relaxed)
             seat.renewQueue()

@@ -1,4 +1,4 @@
-import Conclave
+@testable import Conclave
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct LinkTests {
@@ -162,6 +162,29 @@ import Testing
         }
         world.settle()
         #expect(pair.journal.entries == ["a failed(Planned())", "b failed(Planned())"])
+        await world.shutdown()
+    }
+
+    @Test(
+        "the exit of an actor that links itself and fails at once does not overtake the link, in a bounded mailbox either"
+    )
+    func failsAtOnceIntoBounded() async throws {
+        let world = SteppedWorld()
+        let journal = Journal<String>()
+        let a = try world.system.spawn { Puppet() }
+        let b = try world.system.spawn(options: SpawnOptions(mailbox: .bounded(4, overflow: .dropOldest))) {
+            Puppet(stopping: { reason, _ in journal.note("b \(reason)") })
+        }
+        b.act { context in
+            a.act { context in
+                context.link(b)
+                throw Planned()
+            }
+            world.settle()  // link and exit are there, as if they had come after the mailbox loop looked for mail
+            #expect(context.cell.answer(context.cell.pointee.head.unsafelyUnwrapped) == nil)
+        }
+        world.settle()
+        #expect(journal.entries == ["b failed(Planned())"])
         await world.shutdown()
     }
 
