@@ -31,8 +31,10 @@ let package = Package(
         .target(name: "ConclaveRaft", dependencies: ["Conclave", "ConclaveNet", "RaftCore", "RaftLog"]),
         .target(
             name: "ConclaveSimulation",
-            dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft", "RaftCore", "RaftLog"]
+            dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft", "RaftCore", "RaftLog", "RaftScenario"]
         ),
+        // Known bugs, planted from outside: for `conclave sim --planted` and the tests.
+        .target(name: "PlantedBugs", dependencies: ["RaftCore", "RaftScenario"]),
         .target(name: "KeyValue", dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft", "RaftCore"]),
         .executableTarget(
             name: "ConclaveCommand",
@@ -62,14 +64,17 @@ let package = Package(
         .testTarget(name: "ConclaveNetTests", dependencies: ["Conclave", "ConclaveNet"]),
         .testTarget(
             name: "RaftCoreTests",
-            dependencies: ["RaftCore", "RaftScenario"],
+            dependencies: ["PlantedBugs", "RaftCore", "RaftScenario"],
             exclude: ["Scenarios"]
         ),
         .testTarget(name: "RaftLogTests", dependencies: ["RaftLog"], exclude: ["Formats"]),
         .testTarget(name: "ConclaveRaftTests", dependencies: ["ConclaveRaft"]),
         .testTarget(
             name: "ConclaveSimulationTests",
-            dependencies: ["Conclave", "ConclaveNet", "ConclaveRaft", "ConclaveSimulation", "RaftCore", "RaftLog"]
+            dependencies: [
+                "Conclave", "ConclaveNet", "ConclaveRaft", "ConclaveSimulation", "PlantedBugs", "RaftCore", "RaftLog",
+                "RaftScenario",
+            ]
         ),
         .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
         .testTarget(

@@ -3,7 +3,7 @@
 /// The configurations in the log, on top of the one in front of it.
 ///
 /// The last one is in force (rule P3). A follower may hold several that it does not know to be committed.
-struct ConfigurationHistory: Sendable {
+package struct ConfigurationHistory: Sendable {
     private struct Record {
         let index: LogIndex
         let configuration: Configuration
@@ -13,7 +13,7 @@ struct ConfigurationHistory: Sendable {
     private var records: [Record]
 
     /// Starts with what was in force at the log's beginning.
-    init(_ configuration: Configuration, at index: LogIndex) {
+    package init(_ configuration: Configuration, at index: LogIndex) {
         records = [Record(index: index, configuration: configuration)]
     }
 

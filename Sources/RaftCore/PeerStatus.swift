@@ -7,6 +7,8 @@ package struct PeerStatus: Hashable, Sendable {
     package let match: LogIndex
     /// What the leader sends next.
     package let next: LogIndex
+    /// The leader's replication session with it.
+    package let session: ReplicationSession
     /// Whether entries stream, or the leader still looks for where the logs part.
     package let isReplicating: Bool
     /// How much of a snapshot the peer has stored, while it is sent one.

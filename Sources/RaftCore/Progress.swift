@@ -1,14 +1,14 @@
 // What a leader knows about one peer (etcd's tracker.Progress).
 
 /// In which halves of a configuration a server has a vote.
-struct VotingHalves: OptionSet, Sendable {
-    let rawValue: UInt8
+package struct VotingHalves: OptionSet, Sendable {
+    package let rawValue: UInt8
     /// In the configuration to be, or the only one.
-    static let voters = VotingHalves(rawValue: 1)
+    package static let voters = VotingHalves(rawValue: 1)
     /// In the one that a joint configuration leaves.
-    static let outgoing = VotingHalves(rawValue: 2)
+    package static let outgoing = VotingHalves(rawValue: 2)
 
-    init(rawValue: UInt8) { self.rawValue = rawValue }
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
 
     init(of id: NodeID, in configuration: Configuration) {
         self = []

@@ -22,14 +22,15 @@ enum QuorumMath {
 }
 
 /// How many decide, and whether this server is one of them. Derived from a configuration; who else decides is noted in `Progress`.
-struct Electorate: Sendable {
+package struct Electorate: Sendable {
     /// Voters in each half; no outgoing ones unless the configuration is joint.
-    let voters: Int
-    let outgoing: Int
+    package let voters: Int
+    package let outgoing: Int
     /// Where this server has a vote.
-    let own: VotingHalves
+    package let own: VotingHalves
 
-    init(voters: Int, outgoing: Int, own: VotingHalves) {
+    /// So many decide.
+    package init(voters: Int, outgoing: Int, own: VotingHalves) {
         self.voters = voters
         self.outgoing = outgoing
         self.own = own

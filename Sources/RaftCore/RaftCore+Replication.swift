@@ -190,7 +190,8 @@ extension RaftCore {
         if configurations.append(fresh) { configurationChanged() }
     }
 
-    private mutating func cut(from index: LogIndex) {
+    /// Drops the entry at `index` and all behind it, none of which may be committed.
+    package mutating func cut(from index: LogIndex) {
         precondition(index > commitIndex, "\(id) was told to drop committed \(index) of \(commitIndex) in \(term)")
         log.truncate(from: index)
         handedToDisk = min(handedToDisk, index - 1)

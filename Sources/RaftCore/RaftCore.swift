@@ -18,21 +18,21 @@ package struct RaftCore: Sendable {
     // Raft, figure 2.
 
     /// Term and vote. Invariant: the term never goes back.
-    var hardState: HardState
+    package internal(set) var hardState: HardState
     var log: EntryLog
     /// Invariant: the configurations of `log`, on top of the one in front of it.
-    var configurations: ConfigurationHistory
+    package var configurations: ConfigurationHistory
     /// The snapshot that the log's beginning is in; nil before the first one.
     package internal(set) var snapshot: SnapshotMetadata?
     /// The last index known to be committed. Never goes back; starts at zero, since it can be learnt again.
-    package internal(set) var commitIndex = LogIndex.zero
+    package var commitIndex = LogIndex.zero
 
     // What the disk has.
 
     /// The durable log agrees with ours up to here. Invariant: at most `lastIndex`.
-    package internal(set) var persistedIndex: LogIndex
+    package var persistedIndex: LogIndex
     /// The last term known to be durable. Invariant: at most `term`.
-    var persistedTerm: Term
+    package var persistedTerm: Term
     /// The number of the last ticket handed out.
     var lastTicket: UInt64 = 0
     /// The oldest ticket not yet handed back, and since when its write is known to be under way.
@@ -66,14 +66,14 @@ package struct RaftCore: Sendable {
     /// One for each other member, and for each that is about to leave, in ascending order of id.
     var peers: [Progress] = []
     /// Who decides. Kept beside the configuration, since it is needed for each acknowledgement.
-    var electorate: Electorate
+    package var electorate: Electorate
     var lastSession = ReplicationSession.zero
     /// Payload bytes of the entries behind `commitIndex`.
     var uncommittedBytes = 0
     /// A transfer of leadership under way.
     var transfer: LeadershipTransfer?
     /// The index of the no-op with which this leader's term began: from here on, entries are of its own term.
-    var termStart = LogIndex.zero
+    package var termStart = LogIndex.zero
     var heartbeatAt: UInt64 = 0
     var leaderReads = LeaderReads()
     /// Room for `QuorumMath`, kept to save an allocation for each acknowledgement.
@@ -344,6 +344,9 @@ extension RaftCore {
         return next > now ? next - now : 1
     }
 
+    /// The youngest round of read confirmation that this leader began.
+    package var startedReadRound: ReadRound { leaderReads.startedRound }
+
     /// The last entry's index.
     package var lastIndex: LogIndex { log.lastIndex }
 
@@ -360,6 +363,7 @@ extension RaftCore {
                 id: peer.id,
                 match: peer.match,
                 next: peer.next,
+                session: peer.session,
                 isReplicating: peer.isReplicating,
                 snapshotOffset: peer.transfer?.offset,
                 inflightMessages: peer.inflight.count,

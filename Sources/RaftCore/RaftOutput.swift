@@ -78,7 +78,7 @@ package struct PersistTicket: Hashable, Sendable {
     /// The hard state's term when the output was taken.
     let term: Term
     /// The last entry of the log when the output was taken.
-    let last: LogPosition
+    package let last: LogPosition
     /// Counts this core's tickets.
     let number: UInt64
 }

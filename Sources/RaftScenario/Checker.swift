@@ -84,6 +84,11 @@ package struct Checker: Sendable {
         if max(core.commitIndex, core.persistedIndex) > core.lastIndex {
             throw Violation("\(core.id): commit or persisted index beyond \(core.lastIndex)")
         }
+        if core.persistedIndex > snapshot, let term = core.term(at: core.persistedIndex),
+            !server.holds(LogPosition(index: core.persistedIndex, term: term))
+        {
+            throw Violation("\(core.id): \(core.persistedIndex) counts as persisted, and it is not on the disk")
+        }
         if core.logStart.index > snapshot || snapshot > core.commitIndex || server.machine.index > core.commitIndex {
             throw Violation(
                 "\(core.id): log from \(core.logStart), snapshot \(snapshot), applied \(server.machine.index)"

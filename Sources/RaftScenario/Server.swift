@@ -59,6 +59,8 @@ package struct Server: Sendable {
     package func holds(_ position: LogPosition) -> Bool {
         if let lost = disk.lost, lost.contains(position.index) { return true }
         if let snapshot = disk.snapshot, snapshot.last.index >= position.index { return true }
+        // What a running server has dropped from its log again, it would not give back.
+        if let core, core.lastIndex < position.index { return false }
         guard let first = disk.entries.first, position.index >= first.index else { return false }
         let place = position.index - first.index
         return place < disk.entries.count && disk.entries[place].term == position.term

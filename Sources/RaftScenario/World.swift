@@ -2,28 +2,6 @@
 
 package import RaftCore
 
-/// Places where a test may make a world, or the cores in it, misbehave. The product has no such places.
-package struct Meddling: Sendable {
-    /// What a server hears instead of a message.
-    package var distort: @Sendable (RaftMessage, RaftCore) -> RaftMessage = { message, _ in message }
-    /// A core after an input; the first argument is what it was before.
-    package var afterInput: (@Sendable (RaftCore, inout RaftCore) -> Void)?
-    /// How a change of membership is asked for.
-    package var change: @Sendable (inout RaftCore, [ConfigurationStep]) -> ChangeOutcome = { $0.change($1) }
-    /// What leaves before the output is durable.
-    package var leavesEarly: @Sendable (RaftMessage) -> Bool = { _ in false }
-    /// Writes are taken for durable when they are issued.
-    package var completesAtOnce = false
-    /// What a restart finds.
-    package var restored: @Sendable (RestoredState) -> RestoredState = { $0 }
-    /// What a server takes for the beginning of its cluster.
-    package var beginning: @Sendable (NodeID, Configuration) -> Configuration = { $1 }
-    /// How a server's disk is changed by a message before the server hears it; nil: not at all.
-    package var damage: (@Sendable (RaftMessage, RestoredState) -> RestoredState?)?
-
-    package init() {}
-}
-
 /// Servers 1 to n, the network between them, and the checker that watches.
 package struct World: Sendable {
     package private(set) var servers: [Server]
@@ -101,18 +79,23 @@ package struct World: Sendable {
 
 extension World {
     /// Gives the server's core an input, if it runs, and carries out what follows, but for the disk writes.
-    package mutating func act(_ id: NodeID, _ input: (inout RaftCore) -> Void) throws(Violation) {
+    package mutating func act(
+        _ id: NodeID,
+        as kind: CoreInput = .other,
+        _ input: (inout RaftCore) -> Void
+    ) throws(Violation) {
         guard self[id].core != nil else { return }
-        give(id, input)
+        give(id, as: kind, input)
         try checker.check(self[id], among: servers)
         if !holdsOutput { try collect(id) }
     }
 
-    private mutating func give(_ id: NodeID, _ input: (inout RaftCore) -> Void) {
+    private mutating func give(_ id: NodeID, as kind: CoreInput = .other, _ input: (inout RaftCore) -> Void) {
         guard let afterInput = meddling.afterInput else { return input(&self[id].core!) }
         let before = self[id].core!
+        meddling.beforeInput(kind, &self[id].core!)
         input(&self[id].core!)
-        afterInput(before, &self[id].core!)
+        afterInput(kind, before, &self[id].core!)
     }
 
     package mutating func tick(_ id: NodeID, _ times: Int = 1) throws(Violation) {
@@ -129,8 +112,7 @@ extension World {
     @discardableResult
     package mutating func change(_ id: NodeID, _ steps: [ConfigurationStep]) throws(Violation) -> ChangeOutcome {
         var outcome = ChangeOutcome.notLeader(leader: nil)
-        let change = meddling.change
-        try act(id) { outcome = change(&$0, steps) }
+        try act(id, as: .change) { outcome = $0.change(steps) }
         return outcome
     }
 
@@ -170,15 +152,8 @@ extension World {
     /// Delivers one message, if its link carries and its receiver is up.
     package mutating func deliver(_ message: RaftMessage) throws(Violation) {
         guard !isCut(message.from, message.to), self[message.to].core != nil else { return }
-        let heard = meddling.distort(message, core(message.to))
-        if let damage = meddling.damage, heard.term == core(heard.to).term, self[heard.to].unsynced.isEmpty,
-            let damaged = damage(heard, self[heard.to].disk)
-        {
-            self[heard.to].disk = damaged
-            checker.crashed(heard.to)
-            start(heard.to)
-        }
-        try act(heard.to) { $0.step(heard) }
+        guard let heard = meddling.distort(message, core(message.to)) else { return }
+        try act(heard.to, as: .message(heard)) { $0.step(heard) }
     }
 
     /// The oldest `count` outputs' writes become durable, by default all; what waited for them happens.
@@ -192,7 +167,7 @@ extension World {
             ticket = output.ticket ?? ticket
         }
         self[id].unsynced.removeFirst(min(count, self[id].unsynced.count))
-        if let ticket { try act(id) { $0.persisted(ticket) } }
+        if let ticket { try act(id, as: .persisted(ticket)) { $0.persisted(ticket) } }
     }
 
     private mutating func collect(_ id: NodeID) throws(Violation) {

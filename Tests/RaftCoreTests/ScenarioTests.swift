@@ -1,4 +1,5 @@
 import Foundation
+import PlantedBugs
 import RaftScenario
 import Testing
 

@@ -1,4 +1,5 @@
 import Foundation
+import PlantedBugs
 import RaftScenario
 import Testing
 
@@ -54,9 +55,14 @@ import Testing
         )
     }
 
+    /// A history that shows these is too rare, or they are not of cores alone: a script, or a simulated cluster, shows them.
+    static let takesMore: Set<PlantedBug> = [
+        .asksForVotesBeforeDisk, .commitsOldTerms, .countsOldAcknowledgements, .admitsWipedServers,
+    ]
+
     @Test(
         "the checker catches a planted bug",
-        arguments: PlantedBug.allCases.filter { !$0.takesScript }
+        arguments: PlantedBug.allCases.filter { !takesMore.contains($0) }
     )
     func catches(bug: PlantedBug) {
         for seed in 1...UInt64(300) {
@@ -64,7 +70,7 @@ import Testing
                 var simulation = Simulation(seed: seed, servers: servers, bug: bug)
                 do {
                     try simulation.runFaults(steps: Self.steps)
-                    _ = try simulation.runPeace()
+                    if try simulation.runPeace() == nil { throw Violation("no recovery") }
                 } catch {
                     return print("\(bug.rawValue): seed \(seed), \(servers) servers: \(error)")
                 }

@@ -61,14 +61,14 @@ package struct ConsensusOptions: Sendable {
 struct Consensus: Behavior {
     typealias Message = ConsensusMessage
 
-    private var core: RaftCore
+    var core: RaftCore
     private let options: ConsensusOptions
     private let process: UInt64
     private let outbox: Outbox
     private let applier: ActorRef<ApplierMessage>
     private let writer: ActorRef<LogWriterMessage>
     private let snapshots: ActorRef<SnapshotMessage>
-    private let status: StatusBoard
+    let status: StatusBoard
     private let onEvent: @Sendable (RaftEvent) -> Void
     private let onStanding: @Sendable (MemberStanding) -> Void
 

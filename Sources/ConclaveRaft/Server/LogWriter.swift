@@ -118,6 +118,9 @@ struct LogWriter: Behavior {
 
     mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<LogWriterMessage>) { log.close() }
 
+    /// Whether everything that it was given is durable.
+    var isCaughtUp: Bool { writes == 0 && postponed.isEmpty }
+
     // MARK: Appending
 
     private mutating func append(_ write: LogWrite) throws {

@@ -58,6 +58,7 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
     ///
     /// - Parameters:
     ///   - log: opened, with what was recovered from it. The server owns it from now on.
+    ///   - probe: what sees, and may alter, what the server's actors are told; nil in all but tests.
     ///   - onFailure: called once when the server ended because one of its actors failed.
     /// - Throws: what starting its actors throws; `RestoreError` and `LogError` for what is on the disk. Damage that another server can
     ///   repair is no error: the server starts in quarantine (rule P34).
@@ -68,6 +69,7 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
         recovered: Recovered,
         transport: any Transport,
         in system: ActorSystem,
+        probe: (any ServerProbe)? = nil,
         onFailure: @escaping @Sendable (ExitReason) -> Void
     ) throws {
         let members = configuration.founders
@@ -82,7 +84,7 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
             } else {
                 AppliedState(machine: machine, configuration: members)
             }
-        let restored = RestoredState(
+        var restored = RestoredState(
             hardState: recovered.hardState,
             snapshot: recovered.snapshot.map {
                 SnapshotMetadata(last: $0.position, configuration: state.configuration)
@@ -90,6 +92,7 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
             entries: recovered.intactEntries,
             lost: recovered.lost
         )
+        probe?.restores(&restored)
         try restored.check()
         let restoredCore = RaftCore(
             id: configuration.id,
@@ -127,10 +130,16 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
                     keeper: keeper,
                     applier: applier
                 )
-                let writer = try context.spawn("log", options: blocking) {
+                let makeWriter = { @Sendable in
                     LogWriter(log.take(), outbox: outbox, snapshots: snapshots, status: status, gauge: gauge)
                 }
-                let consensus = try context.spawn("consensus") {
+                let writer =
+                    if let probe {
+                        try context.spawn("log", options: blocking) { ProbedLogWriter(makeWriter(), outbox, probe) }
+                    } else {
+                        try context.spawn("log", options: blocking, makeWriter)
+                    }
+                let makeConsensus = { @Sendable in
                     Consensus(
                         core: core.take(),
                         options: options,
@@ -145,6 +154,12 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
                         onStanding: configuration.onStanding
                     )
                 }
+                let consensus =
+                    if let probe {
+                        try context.spawn("consensus") { ProbedConsensus(makeConsensus(), probe) }
+                    } else {
+                        try context.spawn("consensus", makeConsensus)
+                    }
                 context.link(keeper)
                 context.link(applier)
                 context.link(writer)

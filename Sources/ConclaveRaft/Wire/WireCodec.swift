@@ -95,6 +95,11 @@ package enum WireCodec {
         }
     }
 
+    /// Whether a frame promises something that its sender must not forget: a vote, or that it has entries.
+    package static func isPromise(_ frame: [UInt8]) -> Bool {
+        frame.first == Kind.voteResponse || frame.first == Kind.appendAccepted
+    }
+
     private static func encode(_ message: RaftMessage) -> [UInt8] {
         switch message.kind {
         case .preVoteRequest(let last): encoded(message, Kind.preVoteRequest) { $0.put(last) }

@@ -1,29 +1,58 @@
-// What only grows while a server runs: its term, its commit index and its applied index.
+// What only grows while a server runs, and the order of its marks: purged ≤ snapshot ≤ applied ≤ committed ≤ last.
 
-package import ConclaveRaft
 package import RaftCore
 
-/// Compares what a server publishes with what it published before.
+/// Compares each server with what it was a step before.
 package struct ProgressChecker: Sendable {
-    private var last: [NodeID: RaftStatus] = [:]
+    private struct Seen {
+        var hardState = HardState()
+        var commit = LogIndex.zero
+        var applied = LogIndex.zero
+        var snapshot = LogIndex.zero
+    }
+
+    private var seen: [NodeID: Seen] = [:]
 
     package init() {}
 
-    /// The server starts anew: it knows its commit index only when it hears it, and of its term what was on the disk. What it published
-    /// a moment before a crash may not have been: only messages wait for that, and whoever leads twice is caught by those.
-    package mutating func restarted(_ server: NodeID) { last[server] = nil }
+    /// The server starts anew: it knows its commit index only when it hears it, and of its term what was on the disk. What it promised
+    /// is another checker's.
+    package mutating func restarted(_ server: NodeID) { seen[server] = nil }
 
-    /// Nil, or what went back. The applied index is published apart from the rest, so it is held against itself only.
-    package mutating func look(at status: RaftStatus) -> String? {
-        defer { last[status.id] = status }
-        guard let before = last[status.id], status.term != .zero else { return nil }
-        if status.term < before.term { return "server \(status.id): term \(before.term) went back to \(status.term)" }
-        if status.commitIndex < before.commitIndex {
-            return "server \(status.id): commit index \(before.commitIndex) went back to \(status.commitIndex)"
+    /// Nil, or what went back or is out of order. `applied` is what the state machine has applied.
+    package mutating func look(at core: some ObservedCore, applied: LogIndex) -> String? {
+        let now = Seen(
+            hardState: core.hardState,
+            commit: core.commitIndex,
+            applied: applied,
+            snapshot: core.snapshotIndex
+        )
+        let before = seen.updateValue(now, forKey: core.id)
+        if let before {
+            if now.hardState.term < before.hardState.term {
+                return "\(name(core)) \(before.hardState.term) went back to \(now.hardState.term)"
+            }
+            if now.hardState.term == before.hardState.term, let vote = before.hardState.vote, now.hardState.vote != vote
+            {
+                return "\(name(core)) changed its vote for \(vote) in \(core.term)"
+            }
+            for (what, old, new) in [
+                ("commit index", before.commit, now.commit), ("applied index", before.applied, now.applied),
+                ("snapshot", before.snapshot, now.snapshot),
+            ] where new < old {
+                return "\(name(core)) \(what) \(old) went back to \(new)"
+            }
         }
-        if status.appliedIndex < before.appliedIndex {
-            return "server \(status.id): applied index \(before.appliedIndex) went back to \(status.appliedIndex)"
+        // A leader's snapshot is the log's beginning before the state machine has it.
+        let isInstalled = now.snapshot == core.logStart.index
+        guard core.logStart.index <= now.snapshot, now.snapshot <= applied || isInstalled, applied <= now.commit,
+            now.snapshot <= now.commit, now.commit <= core.lastIndex, core.persistedIndex <= core.lastIndex
+        else {
+            return "\(name(core)) log from \(core.logStart.index), snapshot \(now.snapshot), applied \(applied), "
+                + "committed \(now.commit), last \(core.lastIndex), persisted \(core.persistedIndex)"
         }
         return nil
     }
+
+    private func name(_ core: some ObservedCore) -> String { "progress: server \(core.id):" }
 }

@@ -1,6 +1,7 @@
 // One seed of a simulated Raft cluster: options, result, and why it may fail.
 
 package import RaftLog
+package import RaftScenario
 
 /// Which faults a run injects.
 package enum FaultProfile: String, CaseIterable, Sendable {
@@ -43,6 +44,8 @@ package struct RaftRunOptions: Sendable {
     package var traceCapacity = 0
     /// What stands between a server and its disk: a place to plant a bug. Nothing by default.
     package var wrapDisk: @Sendable (any Disk) -> any Disk = { $0 }
+    /// A bug to plant in the servers. None by default.
+    package var meddling = Meddling()
 
     package init() {}
 }

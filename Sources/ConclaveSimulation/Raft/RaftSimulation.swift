@@ -31,14 +31,9 @@ package struct RaftSimulation: Sendable {
         } catch let failure as RaftRunFailure {
             throw failure
         } catch {
-            let kind: RaftRunFailure.Kind
-            if case SimulationError.violation = error { kind = .correctness } else { kind = .broken }
-            throw RaftRunFailure(
-                kind: kind,
-                seed: seed,
-                complaint: "\(error)",
-                trace: "\(simulation.trace)"
-            )
+            var (kind, complaint) = (RaftRunFailure.Kind.broken, "\(error)")
+            if case SimulationError.violation(let violation) = error { (kind, complaint) = (.correctness, violation) }
+            throw RaftRunFailure(kind: kind, seed: seed, complaint: complaint, trace: "\(simulation.trace)")
         }
     }
 
@@ -70,12 +65,6 @@ package struct RaftSimulation: Sendable {
                 if let pause = options.transfersWithin {
                     let random = simulation.makeRandom()
                     group.addTask { await handOver(random, within: pause, until: end) }
-                }
-                group.addTask {
-                    while simulation.time < end {
-                        await simulation.sleep(for: .milliseconds(20))
-                        world.lookAtProgress()
-                    }
                 }
             }
         }
@@ -150,6 +139,7 @@ package struct RaftSimulation: Sendable {
         on server: RaftWorld.Server
     ) async -> Bool {
         let open = recorder.invoke(client: client, key: key, call, at: now)
+        let floor = world.watch.floor(of: key)
         let result: Result<RegisterModel.Answer, RaftError> = await withCheckedContinuation { continuation in
             if call == .read {
                 server.read(QueryCompletion<RegisterMachine>(key) { continuation.resume(returning: $0) })
@@ -163,6 +153,7 @@ package struct RaftSimulation: Sendable {
         switch result {
         case .success(let answer):
             recorder.answered(open, answer, at: now)
+            world.watch.answered(answer, to: call, of: key, floor: floor)
             return true
         case .failure(.unknown) where call != .read: return false
         case .failure:
@@ -215,10 +206,12 @@ package struct RaftSimulation: Sendable {
         }
         let end = simulation.time + options.livenessBound
         let isLive = try simulation.run {
+            var number = 0
             while simulation.time < end {
                 for id in world.ids {
                     guard let server = world.server(id) else { continue }
-                    if await perform(.write("alive"), key: "key-0", client: -1, on: server) { return true }
+                    number += 1
+                    if await perform(.write("alive-\(number)"), key: "key-0", client: -1, on: server) { return true }
                     await simulation.sleep(for: .milliseconds(20))
                 }
             }

@@ -5,6 +5,7 @@ internal import ConclaveNet
 internal import ConclaveRaft
 internal import RaftCore
 internal import RaftLog
+internal import RaftScenario
 internal import Synchronization
 
 /// The machines of one run.
@@ -12,9 +13,6 @@ final class RaftWorld: Sendable {
     typealias Server = RaftServer<RegisterMachine>
 
     private struct Watched {
-        var elections = ElectionSafetyChecker()
-        var applied = StateMachineSafetyChecker()
-        var progress = ProgressChecker()
         var servers: [NodeID: Server] = [:]
         /// How often each was started.
         var starts: [NodeID: Int] = [:]
@@ -31,11 +29,13 @@ final class RaftWorld: Sendable {
 
     private let wrapDisk: @Sendable (any Disk) -> any Disk
     private let leaseDriftPercent: Int?
+    let watch: RaftWatch
 
     init(_ simulation: Simulation, _ options: RaftRunOptions) throws {
         self.simulation = simulation
         wrapDisk = options.wrapDisk
         leaseDriftPercent = options.leaseDriftPercent
+        watch = RaftWatch(meddling: options.meddling) { [weak simulation] in simulation?.fail($0) }
         // Raft's own messages must stand it; a command without a session that is passed on twice would be carried out twice.
         network = SimulatedNetwork(simulation) { frame in
             guard case .raft = try? frame.withUnsafeBytes({ try WireCodec.decode($0) }) else { return false }
@@ -69,7 +69,7 @@ final class RaftWorld: Sendable {
         let (seed, process) = watched.withLock { ($0.random.next(), $0.random.next()) }
         var configuration = RaftServerConfiguration(
             id: id,
-            founders: Configuration(voters: ids),
+            founders: watch.meddling.beginning(id, Configuration(voters: ids)),
             seed: seed,
             process: process
         )
@@ -79,19 +79,17 @@ final class RaftWorld: Sendable {
         configuration.options.logTail.entries = 10
         configuration.onEvent = { [weak self] event in self?.heard(event, of: id) }
         let start = watched.withLock { watched in
-            watched.progress.restarted(id)
             watched.starts[id, default: 0] += 1
             return watched.starts[id] ?? 0
         }
         let server = try Server(
             configuration,
-            machine: RegisterMachine { [weak self] command, place in
-                self?.check { $0.applied.applied(command, at: place, by: id) }
-            },
+            machine: RegisterMachine { [weak watch] command, place in watch?.applied(command, at: place, by: id) },
             log: log,
             recovered: recovered,
-            transport: network.transport(of: PeerID(id.rawValue), on: machine),
+            transport: WatchedTransport(network.transport(of: PeerID(id.rawValue), on: machine), watch),
             in: machine.system,
+            probe: watch.probe(of: id),
             onFailure: { [weak self] in self?.failed(id, start: start, $0) }
         )
         watched.withLock { $0.servers[id] = server }
@@ -127,6 +125,7 @@ final class RaftWorld: Sendable {
         let server = watched.withLock { $0.servers.removeValue(forKey: id) }
         network.closeConnections(of: PeerID(id.rawValue))
         machine.crash()
+        watch.ended(id)
         _ = consume server
         disk.setFaults(nil)
         if losesPower {
@@ -165,29 +164,10 @@ final class RaftWorld: Sendable {
 
     // MARK: Watching
 
-    private func check(_ body: @Sendable (inout Watched) -> String?) {
-        if let complaint = watched.withLock({ body(&$0) }) { simulation.fail(complaint) }
-    }
-
-    private func heard(_ event: RaftEvent, of id: NodeID) {
-        simulation.note("\(id) \(event)")
-        guard case .roleChanged(.leader, let term) = event else { return }
-        check { $0.elections.elected(id, in: term) }
-    }
-
-    /// Holds what the servers publish against what they published before.
-    func lookAtProgress() {
-        for id in ids {
-            guard let server = server(id) else { continue }
-            let status = server.status.current
-            check { $0.progress.look(at: status) }
-        }
-    }
+    private func heard(_ event: RaftEvent, of id: NodeID) { simulation.note("\(id) \(event)") }
 
     var counts: (commits: Int, elections: Int, faults: Int) {
-        let (commits, elections, faults) = watched.withLock {
-            ($0.applied.count, $0.elections.electionCount, $0.faults)
-        }
-        return (commits, elections, faults + network.faultCount)
+        let counts = watch.counts
+        return (counts.commits, counts.elections, watched.withLock { $0.faults } + network.faultCount)
     }
 }

@@ -18,6 +18,16 @@ struct RegisterMachine: StateMachine {
         Array("\(key)\n\(RegisterModel.text(of: call))".utf8)
     }
 
+    /// The value that a command writes if it takes effect, and its key.
+    static func written(by command: ArraySlice<UInt8>) -> (key: String, value: String)? {
+        let lines = String(decoding: command, as: UTF8.self).split(separator: "\n", maxSplits: 1)
+        guard lines.count == 2 else { return nil }
+        switch RegisterModel.call(from: String(lines[1])) {
+        case .write(let value), .compareAndSet(_, let value): return (String(lines[0]), value)
+        default: return nil
+        }
+    }
+
     mutating func apply(_ command: ArraySlice<UInt8>, wantsResponse: Bool) throws -> RegisterModel.Answer {
         let lines = String(decoding: command, as: UTF8.self).split(separator: "\n", maxSplits: 1)
         guard lines.count == 2, let call = RegisterModel.call(from: String(lines[1])) else { throw UnknownCommand() }

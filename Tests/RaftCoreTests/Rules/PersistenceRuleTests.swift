@@ -1,3 +1,4 @@
+import PlantedBugs
 import RaftScenario
 import Testing
 

@@ -1,5 +1,6 @@
 // One seeded history: faults first, then peace.
 
+import PlantedBugs
 import RaftScenario
 
 @testable import RaftCore

@@ -1,0 +1,252 @@
+// Holds every step of a cluster against all that must hold, and lends each server its probe.
+
+internal import Conclave
+internal import ConclaveNet
+internal import ConclaveRaft
+internal import RaftCore
+internal import RaftScenario
+internal import Synchronization
+
+/// All checkers of one run.
+///
+/// Each check costs a few comparisons a step: the checkers look at what changed only.
+final class RaftWatch: Sendable {
+    private struct Checkers {
+        var elections = ElectionSafetyChecker()
+        var logs = LogMatchingChecker()
+        var committed = CommittedEntriesChecker()
+        var leaders = LeaderCommitChecker()
+        var disks = DurabilityChecker()
+        var promises = PromiseChecker()
+        var membership = MembershipChecker()
+        var progress = ProgressChecker()
+        var applied = StateMachineSafetyChecker()
+        var effects = AtMostOnceChecker()
+        var oracle = ClientOracle()
+        /// What was wrong first: after that nothing is looked at any more.
+        var complaint: String?
+        /// The roles as of the last step, to see who was elected.
+        var roles: [NodeID: RaftRole] = [:]
+    }
+
+    private let checkers = Mutex(Checkers())
+    private let onViolation: @Sendable (String) -> Void
+    let meddling: Meddling
+
+    /// - Parameters:
+    ///   - meddling: bugs to plant in the servers.
+    ///   - onViolation: hears the first complaint.
+    init(meddling: Meddling, onViolation: @escaping @Sendable (String) -> Void) {
+        self.meddling = meddling
+        self.onViolation = onViolation
+    }
+
+    /// The probe of one start of a server.
+    func probe(of id: NodeID) -> some ServerProbe { WatchedServer(id, self) }
+
+    var isOver: Bool { checkers.withLock { $0.complaint != nil } }
+
+    /// How many commands were applied, and how many elections were won.
+    var counts: (commits: Int, elections: Int) {
+        checkers.withLock { ($0.applied.count, $0.elections.electionCount) }
+    }
+
+    private func check(_ body: (inout Checkers) -> String?) {
+        let complaint = checkers.withLock { checkers -> String? in
+            guard checkers.complaint == nil else { return nil }
+            checkers.complaint = body(&checkers)
+            return checkers.complaint
+        }
+        if let complaint { onViolation(complaint) }
+    }
+
+    // MARK: Servers
+
+    fileprivate func restored(_ state: RestoredState, by id: NodeID) {
+        check { checkers in
+            checkers.disks.restored(state, by: id)
+            checkers.committed.restarted(id)
+            checkers.leaders.restarted(id)
+            checkers.progress.restarted(id)
+            checkers.roles[id] = .follower
+            return nil
+        }
+    }
+
+    fileprivate func started(_ core: RaftCore) {
+        check { checkers in
+            checkers.membership.restarted(core)
+            return checkers.promises.look(at: core) ?? checkers.committed.look(at: core)
+        }
+    }
+
+    /// The server's process or machine ended.
+    func ended(_ id: NodeID) {
+        check { checkers in
+            checkers.disks.ended(id)
+            return nil
+        }
+    }
+
+    fileprivate func look(at core: RaftCore, applied: LogIndex) {
+        check { checkers in
+            if core.role != checkers.roles.updateValue(core.role, forKey: core.id), core.role == .leader {
+                if let complaint = checkers.elections.elected(core.id, in: core.term)
+                    ?? checkers.committed.elected(core)
+                {
+                    return complaint
+                }
+            }
+            return checkers.committed.look(at: core) ?? checkers.leaders.look(at: core)
+                ?? checkers.disks.look(at: core) ?? checkers.promises.look(at: core)
+                ?? checkers.membership.look(at: core) ?? checkers.progress.look(at: core, applied: applied)
+        }
+    }
+
+    fileprivate func writes(_ snapshot: LogPosition?, _ entries: [Entry], by id: NodeID) {
+        check { checkers in
+            var complaint: String?
+            var logs = checkers.logs
+            checkers.logs = LogMatchingChecker()
+            checkers.disks.writes(snapshot: snapshot, entries, by: id) { entry, previousTerm in
+                complaint = complaint ?? logs.written(entry, behind: previousTerm, by: id)
+            }
+            checkers.logs = logs
+            return complaint
+        }
+    }
+
+    fileprivate func hasWritten(_ id: NodeID) {
+        check { checkers in
+            checkers.disks.hasWritten(id)
+            return nil
+        }
+    }
+
+    /// A message left a server that promises something.
+    func promised(_ message: RaftMessage) {
+        check { checkers in
+            switch message.kind {
+            case .voteResponse(granted: true):
+                return checkers.promises.voted(message.from, for: message.to, in: message.term)
+            case .appendAccepted(let match, _, _):
+                checkers.promises.acknowledged(message.from, upTo: match, in: message.term)
+                return nil
+            default: return nil
+            }
+        }
+    }
+
+    // MARK: Clients
+
+    func applied(_ command: ArraySlice<UInt8>, at place: Int, by id: NodeID) {
+        check { checkers in
+            let isFirst = place == checkers.applied.count
+            if let complaint = checkers.applied.applied(command, at: place, by: id) { return complaint }
+            guard isFirst else { return nil }
+            if let (key, value) = RegisterMachine.written(by: command) {
+                checkers.oracle.written(value, to: key, at: place)
+            }
+            return checkers.effects.applied(command, at: place)
+        }
+    }
+
+    /// What a read that begins now must see at least.
+    func floor(of key: String) -> Int { checkers.withLock { $0.oracle.floor(of: key) } }
+
+    /// A client was answered.
+    func answered(_ answer: RegisterModel.Answer, to call: RegisterModel.Call, of key: String, floor: Int) {
+        check { checkers in
+            switch (call, answer) {
+            case (.read, .value(let value)): checkers.oracle.read(value, of: key, floor: floor)
+            case (.write(let value), _), (.compareAndSet(_, let value), .swapped(true)):
+                checkers.oracle.acknowledged(value, to: key)
+            default: nil
+            }
+        }
+    }
+}
+
+/// One start of one server, as the watch sees it.
+private final class WatchedServer: ServerProbe {
+    private let id: NodeID
+    private let watch: RaftWatch
+    private let meddling: Meddling
+    private let before = Mutex<RaftCore?>(nil)
+
+    init(_ id: NodeID, _ watch: RaftWatch) {
+        self.id = id
+        self.watch = watch
+        meddling = watch.meddling
+    }
+
+    var isOver: Bool { watch.isOver }
+    var completesAtOnce: Bool { meddling.completesAtOnce }
+
+    func leavesEarly(_ message: RaftMessage) -> Bool { meddling.leavesEarly(message) }
+
+    func restores(_ state: inout RestoredState) {
+        watch.restored(state, by: id)
+        state = meddling.restored(state)
+    }
+
+    func started(_ core: RaftCore) { watch.started(core) }
+
+    func hears(_ message: RaftMessage, _ core: RaftCore) -> RaftMessage? { meddling.distort(message, core) }
+
+    func willTake(_ input: CoreInput, _ core: inout RaftCore) {
+        guard meddling.afterInput != nil else { return }
+        before.withLock { $0 = core }
+        meddling.beforeInput(input, &core)
+    }
+
+    func hasTaken(_ input: CoreInput, _ core: inout RaftCore, applied: LogIndex) {
+        if let afterInput = meddling.afterInput {
+            afterInput(input, before.withLock { $0.take() } ?? core, &core)
+        }
+        watch.look(at: core, applied: applied)
+    }
+
+    func writes(_ hardState: HardState?, snapshot: LogPosition?, _ entries: [Entry]) {
+        watch.writes(snapshot, entries, by: id)
+    }
+
+    func hasWritten() { watch.hasWritten(id) }
+}
+
+/// A server's way out: what it promises is noted in the moment in which it leaves.
+final class WatchedTransport: Transport {
+    private let transport: any Transport
+    private let watch: RaftWatch
+
+    init(_ transport: any Transport, _ watch: RaftWatch) {
+        self.transport = transport
+        self.watch = watch
+    }
+
+    func start<Message>(under context: borrowing Context<Message>, sink: any TransportSink) throws {
+        let admitsAll = watch.meddling.admitsWipedServers
+        try transport.start(under: context, sink: admitsAll ? CredulousSink(sink: sink) : sink)
+    }
+
+    func setPeers(_ peers: [PeerID: SocketAddress]) { transport.setPeers(peers) }
+
+    func send(_ frame: [UInt8], to receiver: PeerID) {
+        if WireCodec.isPromise(frame),
+            case .raft(let message)? = try? frame.withUnsafeBytes({ try WireCodec.decode($0) })
+        {
+            watch.promised(message)
+        }
+        transport.send(frame, to: receiver)
+    }
+}
+
+/// Refuses nobody: rule P28 is broken.
+private struct CredulousSink: TransportSink {
+    let sink: any TransportSink
+
+    func refusal(of handshake: Handshake) -> Handshake.Refusal? { nil }
+    func linkUp(_ peer: PeerID) { sink.linkUp(peer) }
+    func linkDown(_ peer: PeerID, _ reason: LinkFailure) { sink.linkDown(peer, reason) }
+    func received(_ frame: UnsafeRawBufferPointer, from peer: PeerID) throws { try sink.received(frame, from: peer) }
+}
