@@ -169,6 +169,43 @@ extension Loopback {
             await c.stop()
         }
 
+        @Test(
+            "a server that connects and is not who it should be is told so by our link, in whatever pieces the reason arrives"
+        )
+        func farewell() async throws {
+            let listener = try Socket.listen(on: .loopback(port: 0))
+            let a = try CarryingServer(1, peers: [PeerID(2): try #require(listener.localAddress)])
+            blockUntilReady(listener, for: .readable)
+            guard case .accepted(let accepted) = listener.accept() else {
+                Issue.record("the link did not connect")
+                return
+            }
+            // Its data directory is another one than the sink knows.
+            let answer = Handshake(
+                cluster: HandshakeTests.cluster,
+                node: PeerID(2),
+                incarnation: HandshakeTests.strangeIncarnation
+            )
+            #expect(send(answer.encode(), on: accepted) == .bytes(Handshake.sizeBytes))
+            let said = try #require(RawClient(connecting: accepted).untilClosed())
+            #expect(said.count == 2 * Handshake.sizeBytes)
+            #expect(try HandshakeTests.decode(Array(said.suffix(Handshake.sizeBytes)))?.refusal == .incarnation)
+            await a.stop()
+
+            // The same from the other side.
+            let c = try CarryingServer(3, peers: [PeerID(1): try freeAddress()])
+            let client = try RawClient(to: c.address)
+            var hello = Handshake(cluster: HandshakeTests.cluster, node: PeerID(1), incarnation: 1)
+            _ = send(hello.encode(), on: client.socket)
+            hello.refusal = .incarnation
+            for piece in [hello.encode()[..<6], hello.encode()[6...]] { _ = send(Array(piece), on: client.socket) }
+            let refusal = await c.events.first { event -> Handshake.Refusal? in
+                if case .peerConnectionEnded(PeerID(1), .refusedByPeer(let refusal)) = event { refusal } else { nil }
+            }
+            #expect(refusal == .incarnation)
+            await c.stop()
+        }
+
         @Test("a connection that does not introduce itself in time is closed")
         func handshakeTimeout() async throws {
             let a = try CarryingServer(1, peers: [PeerID(2): try freeAddress()]) {

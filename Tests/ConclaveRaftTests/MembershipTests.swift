@@ -169,6 +169,30 @@ struct MembershipTests {
         await cluster.shutdown()
     }
 
+    @Test("a server is what it was until the change that removes it is committed")
+    func onItsWayOut() {
+        let founders = Configuration(voters: [NodeID(1), NodeID(2), NodeID(3)])
+        var core = RaftCore(id: NodeID(2), configuration: founders, seed: 1)
+        func hear(_ entries: [Entry], after previous: LogPosition, commit: UInt64) {
+            let append = AppendEntries(
+                previous: previous,
+                entries: entries,
+                leaderCommit: LogIndex(commit),
+                readRound: .zero,
+                session: .zero
+            )
+            core.step(RaftMessage(from: NodeID(1), to: NodeID(2), term: Term(1), kind: .appendEntries(append)))
+        }
+        let rest = Configuration(voters: [NodeID(1), NodeID(3)]).encoded()
+        let removal = Entry(term: Term(1), index: LogIndex(1), kind: .configuration, payload: rest)
+        #expect(core.standing == .voter)
+        hear([removal], after: .start, commit: 0)
+        #expect(core.configuration.voters.count == 2 && core.standing == .voter)
+        hear([], after: LogPosition(index: LogIndex(1), term: Term(1)), commit: 1)
+        #expect(core.standing == .removed)
+        #expect(RaftCore(id: NodeID(4), configuration: .unknown, seed: 1).standing == .waiting)
+    }
+
     @Test("leadership goes where it is sent, again and again, and what is written meanwhile is done once")
     func transfers() async throws {
         let cluster = try await TCPCluster(3)

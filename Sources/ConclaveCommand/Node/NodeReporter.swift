@@ -44,18 +44,7 @@ struct NodeReporter: Behavior {
         switch consume message {
         case .tell(let event): write(event)
         case .standing(let new): standingChanged(to: new)
-        case .network(.linkFailed(let peer, .refusedByPeer(.incarnation), _)):
-            tellOnce(
-                """
-                server \(id.rawValue) is refused by server \(peer.rawValue): this id belonged to another data \
-                directory. If that one is lost, remove the server and add it again: 'conclave remove \(id.rawValue)', \
-                start it with --join, 'conclave add \(id.rawValue) …'
-                """
-            )
-        case .network(.peerConnectionEnded(_, .refused(.incarnation))),
-            .network(.linkFailed(_, .refused(.incarnation), _)):
-            tellOnce("server \(id.rawValue) refuses a server whose id belonged to another data directory")
-        case .network: break
+        case .network(let event): networkChanged(event)
         case .changed(.roleChanged(let role, let term)):
             self.role = role
             self.term = term
@@ -80,6 +69,23 @@ struct NodeReporter: Behavior {
         defer { standing = new }
         if standing == nil, new == .voter { return }
         write(.standing(id: id, new))
+    }
+
+    private mutating func networkChanged(_ event: NetworkEvent) {
+        if let peer = event.refusedForIncarnation {
+            tellOnce(
+                """
+                server \(id.rawValue) is refused by server \(peer.rawValue): this id belonged to another data \
+                directory. If that one is lost, remove the server and add it again: 'conclave remove \(id.rawValue)', \
+                start it with --join, 'conclave add \(id.rawValue) …'
+                """
+            )
+        }
+        switch event {
+        case .peerConnectionEnded(_, .refused(.incarnation)), .linkFailed(_, .refused(.incarnation), _):
+            tellOnce("server \(id.rawValue) refuses a server whose id belonged to another data directory")
+        default: break
+        }
     }
 
     private mutating func tellOnce(_ text: String) {

@@ -14,6 +14,17 @@ package enum NetworkEvent: Sendable {
     case framesDropped(PeerID, total: Int)
 }
 
+extension NetworkEvent {
+    /// Who refuses this server because its number belonged to another data directory; nil where nobody does.
+    package var refusedForIncarnation: PeerID? {
+        switch self {
+        case .linkFailed(let peer, .refusedByPeer(.incarnation), _): peer
+        case .peerConnectionEnded(let peer, .refusedByPeer(.incarnation)): peer
+        case .linkFailed, .peerConnectionEnded, .connectionRefused, .acceptFailed, .framesDropped: nil
+        }
+    }
+}
+
 /// Why a connection between two servers ended, or was not made.
 package enum LinkFailure: Error, Sendable {
     /// The other side closed it.

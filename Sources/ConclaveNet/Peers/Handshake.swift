@@ -32,7 +32,7 @@ package struct ClusterID: Hashable, Sendable, CustomStringConvertible {
 ///
 /// 48 bytes, integers little endian: magic (8), protocol version (2), verdict (2), zero (4), cluster (16), node (8), incarnation (8).
 /// The connecting side speaks first with verdict 0. The accepting side answers with its own, and with the reason as the verdict
-/// if it refuses; then it closes.
+/// if it refuses; then it closes. If the connecting side does not like the answer, it says so with a second handshake, and closes.
 package struct Handshake: Hashable, Sendable {
     /// The size on the wire.
     package static let sizeBytes = 48
@@ -137,6 +137,12 @@ extension Handshake.Refusal: CustomStringConvertible {
 // MARK: - Bytes
 
 extension Handshake {
+    /// Whether `bytes` begin with a handshake's first four bytes, which as the length of a frame would be over a gigabyte.
+    static func begins(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        bytes.count >= 4
+            && UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)) == UInt32(truncatingIfNeeded: magic)
+    }
+
     package func encode() -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Self.sizeBytes)
         bytes.withUnsafeMutableBytes { memory in

@@ -90,6 +90,7 @@ package struct PeerConnection: Behavior {
     private mutating func read(_ context: borrowing Context<Message>) {
         if case .introducing(let deadline) = state { readHandshake(deadline, context) }
         guard case .open(let peer) = state else { return }
+        if Handshake.begins(io.received.bytes) { return readFarewell(context) }
         let sink = sink
         var badPayload: (any Error)?
         do throws(FrameError) {
@@ -119,6 +120,16 @@ package struct PeerConnection: Behavior {
         } catch {
             // Another program would not understand an answer.
             if error != .badMagic { answer(error, context) }
+            end(.refused(error), context)
+        }
+    }
+
+    /// The other side does not like our answer to its handshake: it says why, and closes.
+    private mutating func readFarewell(_ context: borrowing Context<Message>) {
+        do throws(Handshake.Refusal) {
+            guard let farewell = try Handshake.decode(io.received.bytes) else { return }
+            end(.refusedByPeer(farewell.refusal ?? .other), context)
+        } catch {
             end(.refused(error), context)
         }
     }

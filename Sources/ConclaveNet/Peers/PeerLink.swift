@@ -184,8 +184,18 @@ package struct PeerLink: Behavior {
             state = .up(io)
             sink.linkUp(configuration.peer)
         } catch {
+            // Nobody else would tell the other side, which takes us for connected. Another program would not understand it.
+            if error != .badMagic { sayFarewell(error, io) }
             fail(.refused(error), context)
         }
+    }
+
+    private func sayFarewell(_ refusal: Handshake.Refusal, _ io: ConnectionIO) {
+        var farewell = configuration.handshake
+        farewell.refusal = refusal
+        _ = io.outgoing.append(farewell.encode())
+        // It may be gone already; then there is nobody to tell.
+        try? io.flush()
     }
 
     /// The connection, or the attempt, is over; the next attempt comes after the backoff. Nothing to do if it is over already.

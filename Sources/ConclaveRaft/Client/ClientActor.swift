@@ -11,6 +11,8 @@ enum ClientMessage<Machine: StateMachine>: Sendable {
     case pauseOver
     case timerFired(ClientRequests.ID)
     case cancelled(ClientRequests.ID)
+    case change(ClientRequests.ID, AdminCommand, timeout: Duration, ClientCompletion<Void>)
+    case changeEnded(ClientRequests.ID)
 }
 
 /// Who waits for a request, told once; dropped, it is told that the outcome is unknown.
@@ -44,6 +46,8 @@ struct ClientActor<Machine: StateMachine>: Behavior {
     private let servers: [RaftServer<Machine>]
     private var requests: ClientRequests
     private var waiting: [ClientRequests.ID: Waiting] = [:]
+    /// Changes of the membership under way.
+    private var changes: [ClientRequests.ID: ActorRef<MembershipChange<Machine>.Message>] = [:]
 
     init(_ servers: [RaftServer<Machine>]) {
         self.servers = servers
@@ -65,7 +69,30 @@ struct ClientActor<Machine: StateMachine>: Behavior {
         case .registered(let result): carryOut(requests.registered(result), context)
         case .pauseOver: carryOut(requests.pauseOver(), context)
         case .timerFired(let id): timerFired(id, context)
-        case .cancelled(let id): carryOut(requests.giveUp(id, isCancelled: true), context)
+        case .cancelled(let id):
+            changes[id]?.send(.cancelled)
+            carryOut(requests.giveUp(id, isCancelled: true), context)
+        case .change(let id, let command, let timeout, let completion):
+            change(id, command, timeout, completion, context)
+        case .changeEnded(let id): changes[id] = nil
+        }
+    }
+
+    private mutating func change(
+        _ id: ClientRequests.ID,
+        _ command: AdminCommand,
+        _ timeout: Duration,
+        _ completion: ClientCompletion<Void>,
+        _ context: borrowing Context<Message>
+    ) {
+        let (servers, myself) = (servers, context.myself)
+        do {
+            changes[id] = try context.spawn {
+                MembershipChange(command, servers, timeout: timeout, completion) { myself.send(.changeEnded(id)) }
+            }
+        } catch {
+            // The client is stopping.
+            completion.end(.failure(NotDone(.cancelled)))
         }
     }
 

@@ -51,3 +51,56 @@ extension AnswerLost: CustomStringConvertible {
     /// For people to read.
     public var description: String { "the command was carried out, once; its answer was too large to be kept" }
 }
+
+/// A change of the members, or of who leads, was refused. Nothing was changed.
+public struct ChangeRefused: Error, Hashable, Sendable {
+    /// Why.
+    public enum Reason: Hashable, Sendable, CaseIterable {
+        /// A member has this id already.
+        case alreadyMember
+        /// Another member is found at this port.
+        case portTaken
+        /// No member has this id.
+        case noSuchMember
+        /// Nobody would be left to vote.
+        case noVoterLeft
+        /// The learner did not catch up within the time given: as a voter it would hold up commits.
+        case notCaughtUp
+        /// Who is to lead has no vote.
+        case notVoter
+        /// Who is to lead has not been heard lately.
+        case unreachable
+        /// Who was to lead did not take over in time: the leader goes on.
+        case notTakenOver
+        /// Another node took over than the one that was to.
+        case anotherLeads
+        /// No other voter could lead.
+        case noSuccessor
+        /// Another change stood in the way for all of the time given.
+        case busy
+    }
+
+    /// Why.
+    public let reason: Reason
+
+    init(_ reason: Reason) { self.reason = reason }
+}
+
+extension ChangeRefused: CustomStringConvertible {
+    /// For people to read.
+    public var description: String {
+        switch reason {
+        case .alreadyMember: "refused: a member has this id already"
+        case .portTaken: "refused: another member is found at this port"
+        case .noSuchMember: "refused: no member has this id"
+        case .noVoterLeft: "refused: nobody would be left to vote"
+        case .notCaughtUp: "refused: the learner has not caught up in time"
+        case .notVoter: "refused: the target has no vote"
+        case .unreachable: "refused: the target has not been heard lately"
+        case .notTakenOver: "refused: the target did not take over in time; the leader goes on"
+        case .anotherLeads: "refused: another node took over than the one asked for"
+        case .noSuccessor: "refused: no other voter could lead"
+        case .busy: "refused: another change was in progress for all of the time given"
+        }
+    }
+}

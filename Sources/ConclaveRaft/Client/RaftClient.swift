@@ -12,6 +12,8 @@ import Synchronization
 public final class RaftClient<Machine: StateMachine>: Sendable {
     private let actor: ActorRef<ClientMessage<Machine>>
     private let lastRequest = Atomic<UInt64>(0)
+    /// Whether nodes are added with their ports.
+    let usesAddresses: Bool
 
     /// - Parameters:
     ///   - nodes: one or more; requests go to the next one when one knows no leader or does not answer.
@@ -20,6 +22,7 @@ public final class RaftClient<Machine: StateMachine>: Sendable {
     public init(_ nodes: [RaftNode<Machine>], in system: ActorSystem) throws {
         precondition(!nodes.isEmpty, "a client needs a node")
         let servers = nodes.map(\.server)
+        usesAddresses = servers[0].usesAddresses
         actor = try system.spawn { ClientActor(servers) }
     }
 
@@ -52,9 +55,10 @@ public final class RaftClient<Machine: StateMachine>: Sendable {
         _ = await actor.terminated()
     }
 
-    private func request(
-        _ message: (ClientRequests.ID, ClientCompletion<Machine.Response>) -> ClientMessage<Machine>
-    ) async throws -> Machine.Response {
+    /// Sends a request to the client's actor, waits for what it comes to, and takes it back when the task is cancelled.
+    func request<Value: Sendable>(
+        _ message: (ClientRequests.ID, ClientCompletion<Value>) -> ClientMessage<Machine>
+    ) async throws -> Value {
         // Relaxed: a number that nobody else has is all it is; nothing is ordered by it.
         let id = lastRequest.add(1, ordering: .relaxed).newValue
         return try await withTaskCancellationHandler {

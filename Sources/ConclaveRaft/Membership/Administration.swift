@@ -141,6 +141,8 @@ struct Administration<Client> {
 
     private func refusal(of record: MemberRecord, _ configuration: Configuration) -> AdminRefusal? {
         if configuration.members.contains(record.id) { return .alreadyMember }
+        // Where everybody is found by number there are no addresses.
+        if record.peerAddress.isEmpty { return nil }
         return configuration.records.contains { $0.peerAddress == record.peerAddress } ? .addressTaken : nil
     }
 

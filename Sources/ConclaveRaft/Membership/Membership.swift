@@ -20,8 +20,10 @@ enum MembershipMessage: Sendable {
 }
 
 /// A server's part in its cluster.
-package enum MemberStanding: String, Hashable, Sendable {
+public enum MemberStanding: String, Hashable, Sendable {
+    /// It has a vote.
     case voter
+    /// It gets all that is written but has no vote.
     case learner
     /// It has not been added to a cluster yet, or does not know it.
     case waiting
@@ -33,8 +35,12 @@ extension RaftCore {
     /// This server's own part.
     var standing: MemberStanding {
         if isRemoved { return .removed }
-        if configuration.isVoter(id) { return .voter }
-        return configuration.learners.contains(id) ? .learner : .waiting
+        // It may be on the way out already: it is what it was until that is committed.
+        for configuration in openConfigurations.reversed() {
+            if configuration.isVoter(id) { return .voter }
+            if configuration.learners.contains(id) { return .learner }
+        }
+        return .waiting
     }
 }
 
@@ -125,8 +131,8 @@ struct Membership {
         if let own {
             introduced[own.id] = own
             present.insert(own.id)
-            administration.keepHouse(introduced.filter { present.contains($0.key) }, &core)
         }
+        administration.keepHouse(introduced.filter { present.contains($0.key) }, &core)
         follow(core)
     }
 

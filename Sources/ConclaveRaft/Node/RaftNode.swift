@@ -12,7 +12,7 @@ public struct RaftNodeOptions: Sendable {
     public var cluster: String
     /// This node; no two nodes of a cluster, past or present, have the same.
     public var id: NodeID
-    /// All nodes that the cluster is founded with, this one among them.
+    /// All nodes that the cluster is founded with, this one among them. Empty: the cluster is there, and this node waits to be added.
     public var members: Set<NodeID>
     /// The leader says so once in this time when it has nothing else to say. A follower that hears nothing for 3 to 6 times as long
     /// stands for election.
@@ -40,6 +40,13 @@ public struct RaftNodeOptions: Sendable {
         self.members = members
     }
 
+    /// A node that is yet to be added to a cluster, with `RaftClient.add`. Until then it waits.
+    public init(joining cluster: String, id: NodeID) {
+        self.cluster = cluster
+        self.id = id
+        members = []
+    }
+
     fileprivate var checkedLeaseDrift: Int? {
         precondition((1...50).contains(leaseReadDriftPercent ?? 1), "clocks drift by 1 to 50 percent")
         return leaseReadDriftPercent
@@ -54,6 +61,10 @@ public enum RaftNodeEvent: Hashable, Sendable {
     case leaderChanged(NodeID?, term: Term)
     /// It started with a damaged log (`RaftStatus.isQuarantined`), and the others have repaired it.
     case repaired
+    /// Its part in the cluster is now another one. Told once at the start as well.
+    case standingChanged(MemberStanding)
+    /// `member` does not speak to this node, since its id belonged to another storage. If that is lost, remove the node, and add it again.
+    case refused(by: NodeID)
 }
 
 /// Why a node does not start.
@@ -86,20 +97,26 @@ public struct RaftNode<Machine: StateMachine>: Sendable {
         transport: RaftTransport,
         in system: ActorSystem
     ) throws {
+        precondition(
+            options.members.isEmpty || options.members.contains(options.id),
+            "\(options.id) is not among the members \(options.members.sorted())"
+        )
         let name = stableHash(options.cluster)
         let (log, recovered) = try Self.open(storage, cluster: name, id: options.id)
         let watcher = try transport.socketEvents()
+        let (events, failure) = (Topic<RaftNodeEvent>(), NodeFailure())
         let way = try transport.open(
             Handshake(
                 cluster: ConclaveNet.ClusterID(high: name.high, low: name.low),
                 node: PeerID(options.id.rawValue),
                 incarnation: recovered.identity.incarnation
             ),
-            events: watcher
+            events: watcher,
+            onRefusal: { events.publish(.refused(by: $0)) }
         )
         var configuration = RaftServerConfiguration(
             id: options.id,
-            founders: Configuration(voters: Array(options.members)),
+            founders: transport.founders(options.members),
             seed: UInt64.random(in: .min ... .max),
             process: UInt64.random(in: .min ... .max)
         )
@@ -108,8 +125,9 @@ public struct RaftNode<Machine: StateMachine>: Sendable {
         configuration.options.requestTimeout = options.requestTimeout
         configuration.options.snapshotPolicy.logBytes = options.snapshotAfterBytes
         configuration.options.snapshotPolicy.entries = options.snapshotAfterEntries
-        let (events, failure) = (Topic<RaftNodeEvent>(), NodeFailure())
+        configuration.own = transport.record(of: options.id, incarnation: recovered.identity.incarnation)
         configuration.onEvent = { if let event = RaftNodeEvent($0) { events.publish(event) } }
+        configuration.onStanding = { events.publish(.standingChanged($0)) }
         do {
             server = try RaftServer(
                 configuration,
@@ -194,18 +212,43 @@ extension RaftTransport {
         do { return try PlatformSocketEvents.make() } catch { throw RaftNodeError(description: "\(error)") }
     }
 
-    fileprivate func open(_ handshake: Handshake, events: (any SocketEvents)?) throws -> any Transport {
+    fileprivate func open(
+        _ handshake: Handshake,
+        events: (any SocketEvents)?,
+        onRefusal: @escaping @Sendable (_ by: NodeID) -> Void
+    ) throws -> any Transport {
         switch kind {
         case .network(let network): return network.transport(of: NodeID(handshake.node.rawValue))
-        case .tcp(let port, let peers):
+        case .tcp(let port, _):
             guard let events else { preconditionFailure("TCP without a watcher") }
-            var addresses: [PeerID: SocketAddress] = [:]
-            for (id, number) in peers where id.rawValue != handshake.node.rawValue {
-                addresses[PeerID(id.rawValue)] = .loopback(port: number)
+            // Whom to link to, consensus says when it starts.
+            var configuration = TCPTransport.Configuration(handshake: handshake, peers: [:])
+            configuration.acceptsStrangers = true
+            configuration.onEvent = { event in
+                if let peer = event.refusedForIncarnation { onRefusal(NodeID(peer.rawValue)) }
             }
-            let configuration = TCPTransport.Configuration(handshake: handshake, peers: addresses)
             return TCPTransport(listeningOn: port.socket, configuration, events: events)
         }
+    }
+
+    /// What the cluster begins with, with the ports of those whose ports are known.
+    fileprivate func founders(_ members: Set<NodeID>) -> Configuration {
+        guard !members.isEmpty else { return .unknown }
+        guard case .tcp(_, let peers) = kind else { return Configuration(voters: members.sorted()) }
+        let records = members.sorted().compactMap { id in
+            peers[id].map { MemberRecord(id, peerAddress: "\(SocketAddress.loopback(port: $0))") }
+        }
+        return Configuration(voters: members.sorted(), records: records)
+    }
+
+    /// What a node says of itself; nil where everybody is found by number.
+    fileprivate func record(of id: NodeID, incarnation: UInt64) -> MemberRecord? {
+        guard case .tcp(let port, _) = kind else { return nil }
+        return MemberRecord(
+            id,
+            peerAddress: "\(SocketAddress.loopback(port: port.number))",
+            incarnation: incarnation
+        )
     }
 }
 

@@ -20,7 +20,8 @@ public struct RaftTransport: Sendable {
     ///
     /// - Parameters:
     ///   - port: where this node is reached.
-    ///   - peers: the ports of the others; this node's own may be among them.
+    ///   - peers: the ports of the others that found the cluster; this node's own may be among them. Empty in a node that joins: those
+    ///     who are there come to it when it is added.
     public static func tcp(_ port: RaftPort, peers: [NodeID: UInt16]) -> RaftTransport {
         RaftTransport(kind: .tcp(port, peers: peers))
     }

@@ -51,6 +51,8 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
     package let status: StatusBoard
     /// How its disk does, at any moment.
     package let disk: DiskGauge
+    /// Whether members are found by the addresses in their records, and not by number.
+    package let usesAddresses: Bool
 
     private typealias Started = (ActorRef<ConsensusMessage>, ActorRef<LogWriterMessage>, ActorRef<ApplierMessage>)
 
@@ -77,6 +79,7 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
         self.status = status
         let gauge = DiskGauge()
         disk = gauge
+        usesAddresses = configuration.own != nil
         let files = log.snapshotFiles
         let state =
             if let snapshot = recovered.snapshot {

@@ -10,9 +10,11 @@ public struct RaftStatus: Hashable, Sendable {
     /// The configuration in force, committed or not.
     package var configuration: Configuration
     /// The server's own part in it.
-    package var standing = MemberStanding.waiting
+    public package(set) var standing = MemberStanding.waiting
     /// Who votes, by the configuration in force.
     public var voters: [NodeID] { configuration.voters }
+    /// Who gets everything but has no vote, by the configuration in force.
+    public var learners: [NodeID] { configuration.learners }
     /// What it is at the moment.
     public package(set) var role = RaftRole.follower
     /// The latest term it has seen.
