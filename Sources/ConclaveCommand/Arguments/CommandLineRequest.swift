@@ -186,7 +186,15 @@ extension SimulateOptions {
         self.init()
         firstSeed = try arguments.integer("--seed", in: 0...Int.max).map { UInt64($0) } ?? firstSeed
         if let count = try arguments.integer("--runs", in: 0...1_000_000_000) { runs = count == 0 ? nil : count }
-        minutes = try arguments.integer("--minutes", in: 1...1_440) ?? minutes
+        if let text = arguments.values["--minutes"] {
+            guard let number = Double(text), (0.01...1_440).contains(number) else {
+                throw UsageError(
+                    message: "--minutes: '\(text)' is no number of minutes; give one from 0.01 to 1440",
+                    verb: .sim
+                )
+            }
+            minutes = number
+        }
         nodes = try arguments.integer("--nodes", in: ClusterOptions.nodeRange) ?? nodes
         if let name = arguments.values["--profile"] {
             guard let known = FaultProfile(rawValue: name) else {

@@ -60,7 +60,7 @@ private func runOptions(_ options: SimulateOptions, _ plan: FaultPlan?) -> RaftR
     var run = RaftRunOptions()
     run.nodes = options.nodes
     run.profile = options.profile
-    run.faultPhase = .seconds(60 * options.minutes)
+    run.faultPhase = .milliseconds(Int64(60_000 * options.minutes))
     run.plan = plan
     return run
 }
@@ -70,7 +70,7 @@ private func judge(_ results: AsyncStream<SeedResult>, _ workers: Int, _ seeds: 
     var tally = SimulationTally()
     var working = workers
     var failure: RaftRunFailure?
-    let start = ContinuousClock.now
+    let (start, processorStart) = (ContinuousClock.now, clock())
     let isTerminal = isatty(STDERR_FILENO) == 1
     var printedAt = start
     for await result in results {
@@ -92,6 +92,8 @@ private func judge(_ results: AsyncStream<SeedResult>, _ workers: Int, _ seeds: 
     }
     if isTerminal { StandardStreams.writeError("\r\u{1B}[K") }
     StandardStreams.writeOutput(tally.line(after: ContinuousClock.now - start) + "\n")
+    let processorTime = Duration.seconds(Double(clock() - processorStart) / Double(CLOCKS_PER_SEC))
+    StandardStreams.writeOutput(tally.closingLine(processorTime: processorTime) + "\n")
     return failure
 }
 

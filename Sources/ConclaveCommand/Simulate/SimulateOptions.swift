@@ -5,8 +5,8 @@ struct SimulateOptions: Equatable {
     var firstSeed: UInt64 = 0
     /// Seeds one after the other from the first; nil: until somebody stops it.
     var runs: Int? = 100
-    /// Simulated minutes under faults in each run.
-    var minutes = 1
+    /// Simulated minutes under faults in each run, to the millisecond.
+    var minutes = 1.0
     /// Servers.
     var nodes = 3
     var profile = FaultProfile.all
@@ -15,6 +15,7 @@ struct SimulateOptions: Equatable {
 
     /// The arguments that repeat one seed.
     func replay(_ seed: UInt64) -> String {
-        "conclave sim --seed \(seed) --runs 1 --minutes \(minutes) --nodes \(nodes) --profile \(profile.rawValue)"
+        let minutes = minutes == minutes.rounded() ? "\(Int(minutes))" : "\(minutes)"
+        return "conclave sim --seed \(seed) --runs 1 --minutes \(minutes) --nodes \(nodes) --profile \(profile.rawValue)"
     }
 }
