@@ -17,6 +17,7 @@ let package = Package(
         .executable(name: "demo-parallel-sum", targets: ["ParallelSum"]),
         .executable(name: "demo-chat-server", targets: ["ChatServer"]),
         .executable(name: "demo-replicated-agent", targets: ["ReplicatedAgent"]),
+        .executable(name: "demo-simulated-bank", targets: ["SimulatedBank"]),
     ],
     dependencies: [],
     targets: [
@@ -59,6 +60,11 @@ let package = Package(
             dependencies: ["Conclave", "ConclaveRaft", "RaftCore", "DemoSupport"],
             path: "Demos/ReplicatedAgent"
         ),
+        .executableTarget(
+            name: "SimulatedBank",
+            dependencies: ["Conclave", "ConclaveSimulation", "DemoSupport"],
+            path: "Demos/SimulatedBank"
+        ),
 
         .testTarget(name: "ConclaveTests", dependencies: ["Conclave"]),
         .testTarget(name: "ConclaveNetTests", dependencies: ["Conclave", "ConclaveNet"]),
@@ -84,7 +90,9 @@ let package = Package(
         .testTarget(name: "ActorBenchTests", dependencies: ["ActorBench"]),
         .testTarget(
             name: "DemoTests",
-            dependencies: ["Bank", "Agents", "WorkQueue", "ParallelSum", "ChatServer", "ReplicatedAgent"]
+            dependencies: [
+                "Bank", "Agents", "WorkQueue", "ParallelSum", "ChatServer", "ReplicatedAgent", "SimulatedBank",
+            ]
         ),
     ],
     swiftLanguageModes: [.v6]

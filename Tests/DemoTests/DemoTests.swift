@@ -62,9 +62,22 @@ import Testing
         #expect(run.text.contains("✓ asked through it, Emma is with nobody"))
     }
 
+    @Test(
+        "SimulatedBank: a seed finds the ordering bug, it repeats, shrinks to a few orders, and is gone once it is fixed"
+    )
+    func simulatedBank() throws {
+        let run = try Run("demo-simulated-bank")
+        #expect(run.status == 0, "\(run.text)")
+        #expect(run.text.contains("is overdrawn"))
+        #expect(run.text.contains("✓ 3 of 12 orders are enough"))
+        #expect(run.text.contains("✓ and so do 1,000 others"))
+    }
+
     @Test("every demo has --help, and says how it is used after a wrong argument")
     func usage() throws {
-        for demo in ["bank", "agents", "work-queue", "parallel-sum", "chat-server", "replicated-agent"] {
+        for demo in [
+            "bank", "agents", "work-queue", "parallel-sum", "chat-server", "replicated-agent", "simulated-bank",
+        ] {
             let help = try Run("demo-\(demo)", "--help")
             #expect(help.status == 0)
             #expect(help.text.contains("usage: demo-\(demo)"))

@@ -16,6 +16,7 @@ struct SimulateOptions: Equatable {
     /// The arguments that repeat one seed.
     func replay(_ seed: UInt64) -> String {
         let minutes = minutes == minutes.rounded() ? "\(Int(minutes))" : "\(minutes)"
-        return "conclave sim --seed \(seed) --runs 1 --minutes \(minutes) --nodes \(nodes) --profile \(profile.rawValue)"
+        return
+            "conclave sim --seed \(seed) --runs 1 --minutes \(minutes) --nodes \(nodes) --profile \(profile.rawValue)"
     }
 }

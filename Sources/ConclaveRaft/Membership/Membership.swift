@@ -61,6 +61,8 @@ struct Membership {
     /// before is not written down (rule P28).
     private var present: Set<NodeID> = []
     private var linked: [PeerID: SocketAddress]?
+    /// The configurations that links were last brought up to date with; nil: somebody has said something new since.
+    private var followed: [Configuration]?
 
     init(own: MemberRecord?, outbox: Outbox, incarnations: KnownIncarnations) {
         self.own = own
@@ -91,6 +93,7 @@ struct Membership {
     private mutating func introduce(_ record: MemberRecord, _ core: RaftCore) {
         introduced[record.id] = record
         present.insert(record.id)
+        followed = nil
         let members = Set(core.openConfigurations.flatMap(\.members))
         let strangers = introduced.keys.filter { !members.contains($0) && $0 != record.id }.sorted()
         if strangers.count >= Self.strangerBound { introduced[strangers[0]] = nil }
@@ -105,6 +108,7 @@ struct Membership {
             return
         }
         introduced[peer] = nil
+        followed = nil
         follow(core)
     }
 
@@ -129,10 +133,10 @@ struct Membership {
     mutating func timePassed(_ core: inout RaftCore, now: UInt64) {
         if !isIdle { carryOut(administration.expire(at: now)) }
         if let own {
-            introduced[own.id] = own
+            if introduced.updateValue(own, forKey: own.id) != own { followed = nil }
             present.insert(own.id)
         }
-        administration.keepHouse(introduced.filter { present.contains($0.key) }, &core)
+        if core.role == .leader { administration.keepHouse(introduced.filter { present.contains($0.key) }, &core) }
         follow(core)
     }
 
@@ -158,8 +162,11 @@ struct Membership {
 
     /// Brings links and known incarnations up to date. Whoever is on the way out stays linked until that is committed.
     mutating func follow(_ core: RaftCore) {
+        let configurations = core.openConfigurations
+        guard configurations != followed else { return }
+        followed = configurations
         var peers: [PeerID: SocketAddress] = [:]
-        for configuration in core.openConfigurations {
+        for configuration in configurations {
             for record in configuration.records { link(record, &peers) }
         }
         // What a server says of itself is newer than what is written of it, or is the same.

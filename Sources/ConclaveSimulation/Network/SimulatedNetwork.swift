@@ -6,7 +6,8 @@ internal import Synchronization
 
 /// Carries frames between machines under virtual time.
 ///
-/// A frame belongs to the connection it was sent on: what was under way to or from a machine that crashes is lost.
+/// As over TCP, each server has a connection to each other one, for what it sends there: made when it first sends, after a handshake in which
+/// either may refuse the other. A frame belongs to its connection: what was under way on one that ends is lost.
 package final class SimulatedNetwork: Sendable {
     private struct Link: Hashable {
         var from: PeerID
@@ -18,6 +19,14 @@ package final class SimulatedNetwork: Sendable {
         /// Counts its starts.
         var generation = 0
         var sink: (any TransportSink)?
+        /// Who it says it is.
+        var handshake: Handshake
+    }
+
+    private struct Connection {
+        /// No two are the same.
+        var number: Int
+        var senderGeneration: Int
     }
 
     private struct State {
@@ -25,9 +34,16 @@ package final class SimulatedNetwork: Sendable {
         var faults = NetworkFaults()
         var endpoints: [PeerID: Endpoint] = [:]
         var cut: Set<Link> = []
+        /// How much longer frames take, in nanoseconds.
+        var slow: [Link: UInt64] = [:]
+        var connections: [Link: Connection] = [:]
+        var lastConnection = 0
+        /// Connections whose senders are yet to hear that they ended.
+        var ending: Set<Link> = []
         /// When the last frame of each link arrives: the next one comes later, unless it may overtake.
         var lastArrival: [Link: UInt64] = [:]
         var faultCount = 0
+        var refusalCount = 0
     }
 
     private let world: SimulatedWorld
@@ -49,6 +65,9 @@ package final class SimulatedNetwork: Sendable {
     /// How many frames were dropped, doubled or let past others, and how many links were cut.
     package var faultCount: Int { state.withLock { $0.faultCount } }
 
+    /// How many connections did not come about because one server refused the other.
+    package var refusalCount: Int { state.withLock { $0.refusalCount } }
+
     /// Cuts one direction of a link: what is sent there, and what is under way, is lost.
     package func cut(from: PeerID, to: PeerID) {
         state.withLock {
@@ -57,14 +76,41 @@ package final class SimulatedNetwork: Sendable {
         }
     }
 
-    /// Every link carries again.
-    package func healLinks() { state.withLock { $0.cut = [] } }
+    /// One direction of a link takes so much longer.
+    package func slow(from: PeerID, to: PeerID, by delay: Duration) {
+        state.withLock {
+            $0.slow[Link(from: from, to: to)] = delay.nanoseconds
+            $0.faultCount += 1
+        }
+    }
+
+    /// The connections between two servers close, and both see it. New ones are made at the next frames.
+    package func disconnect(_ one: PeerID, _ other: PeerID) {
+        state.withLock { $0.faultCount += 1 }
+        for link in [Link(from: one, to: other), Link(from: other, to: one)] { end(link) }
+    }
+
+    /// Every link carries again, as fast as before.
+    package func healLinks() {
+        state.withLock {
+            $0.cut = []
+            $0.slow = [:]
+        }
+    }
 
     /// The transport of a server that starts on `machine`: to be made anew at each start.
-    package func transport(of peer: PeerID, on machine: SimulatedMachine) -> any Transport {
+    ///
+    /// - Parameter incarnation: which data directory it has.
+    package func transport(
+        of peer: PeerID,
+        incarnation: UInt64 = 0,
+        on machine: SimulatedMachine
+    ) -> any Transport {
         let generation = state.withLock { state in
-            var endpoint = state.endpoints[peer] ?? Endpoint(machine: machine)
+            let handshake = Handshake(cluster: ClusterID(high: 0, low: 0), node: peer, incarnation: incarnation)
+            var endpoint = state.endpoints[peer] ?? Endpoint(machine: machine, handshake: handshake)
             endpoint.machine = machine
+            endpoint.handshake = handshake
             endpoint.generation += 1
             endpoint.sink = nil
             state.endpoints[peer] = endpoint
@@ -75,19 +121,32 @@ package final class SimulatedNetwork: Sendable {
 
     /// The machine of `peer` crashed: those connected to it see their connections close.
     package func closeConnections(of peer: PeerID) {
-        let others = state.withLock { state in
+        let links = state.withLock { state in
             state.endpoints[peer]?.sink = nil
             state.endpoints[peer]?.generation += 1
-            return state.endpoints.filter { $0.key != peer && $0.value.sink != nil }.keys.sorted()
+            for link in state.connections.keys where link.from == peer { state.connections[link] = nil }
+            return state.connections.keys.filter { $0.to == peer }.sorted { $0.from < $1.from }
         }
-        for other in others {
-            world.at(world.now + 100_000) { [self] in
-                let sink = state.withLock { state -> (any TransportSink)? in
-                    guard let endpoint = state.endpoints[other], endpoint.machine.isUp else { return nil }
-                    return endpoint.sink
-                }
-                sink?.linkDown(peer, .closed)
+        for link in links { end(link) }
+    }
+
+    /// A connection ends; its sender hears of it a moment later, and makes no other one before.
+    private func end(_ link: Link) {
+        let ended = state.withLock { state -> Connection? in
+            guard let connection = state.connections.removeValue(forKey: link) else { return nil }
+            state.ending.insert(link)
+            return connection
+        }
+        guard let ended else { return }
+        world.at(world.now + 100_000) { [self] in
+            let sink = state.withLock { state -> (any TransportSink)? in
+                state.ending.remove(link)
+                guard let sender = state.endpoints[link.from], sender.generation == ended.senderGeneration,
+                    sender.machine.isUp
+                else { return nil }
+                return sender.sink
             }
+            sink?.linkDown(link.to, .closed)
         }
     }
 
@@ -99,31 +158,66 @@ package final class SimulatedNetwork: Sendable {
 
     fileprivate func send(_ frame: [UInt8], from sender: PeerID, _ generation: Int, to receiver: PeerID) {
         let link = Link(from: sender, to: receiver)
+        guard let connection = connection(for: link, generation) else { return }
         let now = world.now
-        let arrivals: [(UInt64, Int)] = state.withLock { state in
-            guard let target = state.endpoints[receiver], !state.cut.contains(link) else { return [] }
+        let arrivals: [UInt64] = state.withLock { state in
+            guard !state.cut.contains(link) else { return [] }
             if state.random.happens(perMille: state.faults.dropsPerMille) {
                 state.faultCount += 1
                 return []
             }
-            var arrivals = [(Self.arrival(link, now, &state), target.generation)]
+            var arrivals = [Self.arrival(link, now, &state)]
             if state.random.happens(perMille: state.faults.duplicatesPerMille), mayArriveTwice(frame) {
                 state.faultCount += 1
-                arrivals.append((Self.arrival(link, now, &state), target.generation))
+                arrivals.append(Self.arrival(link, now, &state))
             }
             return arrivals
         }
-        for (arrival, targetGeneration) in arrivals {
-            world.at(arrival) { [self] in
-                deliver(frame, link, generation, targetGeneration)
+        for arrival in arrivals {
+            world.at(arrival) { [self] in deliver(frame, link, connection) }
+        }
+    }
+
+    /// The number of the connection that a frame goes by, made if there is none. Nil: nobody is there, or one refuses the other.
+    private func connection(for link: Link, _ generation: Int) -> Int? {
+        enum Found {
+            case number(Int)
+            case ends(Endpoint, Endpoint)
+            case nothing
+        }
+        let found: Found = state.withLock { state in
+            guard let sender = state.endpoints[link.from], sender.generation == generation else { return .nothing }
+            if let known = state.connections[link] { return .number(known.number) }
+            guard let receiver = state.endpoints[link.to], receiver.sink != nil, receiver.machine.isUp,
+                !state.ending.contains(link), !state.cut.contains(link),
+                !state.cut.contains(Link(from: link.to, to: link.from))
+            else { return .nothing }
+            return .ends(sender, receiver)
+        }
+        switch found {
+        case .number(let number): return number
+        case .nothing: return nil
+        case .ends(let sender, let receiver):
+            guard receiver.sink?.refusal(of: sender.handshake) == nil,
+                sender.sink?.refusal(of: receiver.handshake) == nil
+            else {
+                state.withLock { $0.refusalCount += 1 }
+                return nil
             }
+            let number = state.withLock { state in
+                state.lastConnection += 1
+                state.connections[link] = Connection(number: state.lastConnection, senderGeneration: generation)
+                return state.lastConnection
+            }
+            sender.sink?.linkUp(link.to)
+            return number
         }
     }
 
     private static func arrival(_ link: Link, _ now: UInt64, _ state: inout State) -> UInt64 {
         let delay = state.faults.delay
         let range = delay.lowerBound.nanoseconds...delay.upperBound.nanoseconds
-        let arrival = now + UInt64.random(in: range, using: &state.random)
+        let arrival = now + UInt64.random(in: range, using: &state.random) + (state.slow[link] ?? 0)
         if state.random.happens(perMille: state.faults.reordersPerMille) {
             state.faultCount += 1
             return arrival
@@ -133,10 +227,9 @@ package final class SimulatedNetwork: Sendable {
         return inOrder
     }
 
-    private func deliver(_ frame: [UInt8], _ link: Link, _ senderGeneration: Int, _ receiverGeneration: Int) {
+    private func deliver(_ frame: [UInt8], _ link: Link, _ connection: Int) {
         let sink = state.withLock { state -> (any TransportSink)? in
-            guard let sender = state.endpoints[link.from], let receiver = state.endpoints[link.to],
-                sender.generation == senderGeneration, receiver.generation == receiverGeneration,
+            guard state.connections[link]?.number == connection, let receiver = state.endpoints[link.to],
                 receiver.machine.isUp, !state.cut.contains(link)
             else { return nil }
             return receiver.sink

@@ -7,11 +7,13 @@ package import RaftScenario
 package enum FaultProfile: String, CaseIterable, Sendable {
     /// None.
     case calm
-    /// Frames are lost, doubled, delayed and reordered; links are cut one way and both ways; machines pause.
+    /// Frames are lost, doubled, delayed and reordered; links are slow, closed, cut one way, both ways and in shapes; machines pause, and
+    /// their clocks are wrong.
     case net
-    /// Machines lose their power with what was not synced, or only the process; a sync fails once.
+    /// Machines lose their power with what was not synced, or only the process; syncs and writes fail, disks are slow, hang, are full,
+    /// and forget a bit.
     case disk
-    /// Both.
+    /// Both, and servers are wiped, replaced and asked to lead.
     case all
 
     var hasNetworkFaults: Bool { self == .net || self == .all }
@@ -30,7 +32,9 @@ package struct RaftRunOptions: Sendable {
     package var faultPhase = Duration.seconds(30)
     /// After the faults have healed, a write must be acknowledged within this; 10 s by default.
     package var livenessBound = Duration.seconds(10)
-    /// Clients, each with one call at a time; 4 by default.
+    /// After that, damaged logs must be whole again and changes of the membership done within this; 60 s by default.
+    package var settlingBound = Duration.seconds(60)
+    /// Clients, each with one call at a time, every second one in a session; 4 by default.
     package var clients = 4
     /// Keys they share; 3 by default.
     package var keys = 3
@@ -60,6 +64,12 @@ package struct RaftRunReport: Sendable {
     package var commits: Int
     package var elections: Int
     package var faults: Int
+    /// Times that a server refused another one's connection: one whose data was lost, for example (rule P28).
+    package var refusals: Int
+    /// Servers that operators replaced.
+    package var replacements: Int
+    /// Damaged logs that other servers repaired (rule P34).
+    package var repairs: Int
 }
 
 /// Why a run failed.

@@ -50,18 +50,29 @@ package struct RaftSimulation: Sendable {
         // Other chance than the world's, so that the world is the same under a plan that was cut short.
         var random = SimulationRandom(seed: ~seed)
         let nodes = (1...options.nodes).map { NodeID(UInt64($0)) }
-        return FaultPlan(options.profile, nodes: nodes, until: options.faultPhase, using: &random)
+        var knobs = FaultKnobs(options.profile, using: &random)
+        // A lease holds within a drift that is promised: what the clocks do then is the options'.
+        if options.leaseDriftPercent != nil { (knobs.weights[.clockRate], knobs.weights[.clockJump]) = (0, 0) }
+        return FaultPlan(knobs, nodes: nodes, until: options.faultPhase, using: &random)
     }
 
     private func run() throws -> RaftRunReport {
         let clientRandoms = (0..<options.clients).map { _ in simulation.makeRandom() }
+        let operatorRandom = simulation.makeRandom()
         let end = simulation.time + options.faultPhase
-        try simulation.run {
+        try simulation.run(deadline: options.faultPhase + .seconds(600)) {
             await withTaskGroup { group in
                 for (client, random) in clientRandoms.enumerated() {
                     group.addTask { await work(as: client, random, until: end) }
                 }
                 group.addTask { await injectFaults() }
+                group.addTask {
+                    var random = operatorRandom
+                    while simulation.time < end {
+                        await simulation.sleep(for: .milliseconds(Int64.random(in: 50...500, using: &random)))
+                        await world.workOnOrders(&random)
+                    }
+                }
                 if let pause = options.transfersWithin {
                     let random = simulation.makeRandom()
                     group.addTask { await handOver(random, within: pause, until: end) }
@@ -80,7 +91,10 @@ package struct RaftSimulation: Sendable {
             answered: history.count { $0.returned != nil },
             commits: counts.commits,
             elections: counts.elections,
-            faults: counts.faults
+            faults: counts.faults,
+            refusals: world.network.refusalCount,
+            replacements: world.replacements,
+            repairs: world.repairs
         )
     }
 
@@ -100,12 +114,18 @@ package struct RaftSimulation: Sendable {
 
     // MARK: Clients
 
+    /// Every second client's commands belong to a session.
     private func work(as client: Int, _ random: SimulationRandom, until end: Duration) async {
         var random = random
         var number = 0
+        var session: ClientSession?
         while simulation.time < end {
             await simulation.sleep(for: .milliseconds(Int64.random(in: 1...60, using: &random)))
-            guard let server = world.server(world.ids.randomElement(using: &random) ?? world.ids[0]) else { continue }
+            guard let server = world.server(world.ids.randomElement(using: &random) ?? NodeID(1)) else { continue }
+            if client % 2 == 1, session == nil {
+                session = await ClientSession.register(at: server)
+                if session == nil { continue }
+            }
             number += 1
             let key = "key-\(Int.random(in: 0..<options.keys, using: &random))"
             let call: RegisterModel.Call =
@@ -114,7 +134,11 @@ package struct RaftSimulation: Sendable {
                 case 5..<9: .write("\(client)-\(number)")
                 default: .compareAndSet(expected: nil, new: "\(client)-\(number)")
                 }
-            _ = await perform(call, key: key, client: client, on: server)
+            if call != .read, var open = session {
+                session = await perform(call, key: key, client: client, in: &open, &random, until: end) ? open : nil
+            } else {
+                _ = await perform(call, key: key, client: client, on: server)
+            }
         }
     }
 
@@ -162,48 +186,67 @@ package struct RaftSimulation: Sendable {
         }
     }
 
+    /// One command of a session, recorded as one call however often it is tried, on any servers. False: the session is of no use any
+    /// more.
+    private func perform(
+        _ call: RegisterModel.Call,
+        key: String,
+        client: Int,
+        in session: inout ClientSession,
+        _ random: inout SimulationRandom,
+        until end: Duration
+    ) async -> Bool {
+        let command = RegisterMachine.command(call, key: key)
+        let label = session.next()
+        let open = recorder.invoke(client: client, key: key, call, at: now)
+        let floor = world.watch.floor(of: key)
+        while simulation.time < end {
+            if let server = world.server(world.ids.randomElement(using: &random) ?? NodeID(1)) {
+                let result: Result<RegisterModel.Answer, RaftError> = await withCheckedContinuation { continuation in
+                    server.propose(
+                        label,
+                        command,
+                        CommandCompletion<RegisterMachine> { continuation.resume(returning: $0) }
+                    )
+                }
+                switch result {
+                case .success(let answer):
+                    recorder.answered(open, answer, at: now)
+                    world.watch.answered(answer, to: call, of: key, floor: floor)
+                    session.answered(label)
+                    return true
+                // Earlier tries may have been carried out.
+                case .failure(.session(.unknownSession)): return false
+                case .failure(.session(let refusal)):
+                    simulation.fail("sessions: \(label) was refused with \(refusal)")
+                    return false
+                case .failure: break
+                }
+            }
+            await simulation.sleep(for: .milliseconds(Int64.random(in: 1...100, using: &random)))
+        }
+        return false
+    }
+
     private var now: UInt64 { simulation.time.nanoseconds }
 
     // MARK: Faults
 
-    /// Carries out the plan. What it asks for and cannot be, as the crash of a server that is down, is left out.
+    /// Carries out the plan.
     private func injectFaults() async {
         for step in plan.steps {
             let wait = step.time - simulation.time
             if wait > .zero { await simulation.sleep(for: wait) }
-            inject(step.fault)
-        }
-    }
-
-    private func inject(_ fault: Fault) {
-        switch fault {
-        case .network(let faults): world.network.setFaults(faults)
-        case .cut(let from, let to): world.network.cut(from: PeerID(from.rawValue), to: PeerID(to.rawValue))
-        case .isolate(let id):
-            for other in world.ids where other != id {
-                world.network.cut(from: PeerID(id.rawValue), to: PeerID(other.rawValue))
-                world.network.cut(from: PeerID(other.rawValue), to: PeerID(id.rawValue))
-            }
-        case .heal: world.network.healLinks()
-        case .pause(let id, let duration): world.pause(id, for: duration)
-        case .failSync(let id): world.failNextSync(of: id)
-        case .kill(let id): world.crash(id, losesPower: false)
-        case .powerCut(let id): world.crash(id, losesPower: true)
-        case .restart(let id): world.restart(id)
+            world.inject(step.fault)
         }
     }
 
     // MARK: Judging
 
-    /// All faults heal: a write must be acknowledged within the bound.
+    /// All faults heal: within the bound a write must be acknowledged, damaged logs must be whole again, and operators must have done what
+    /// they were to do.
     private func checkLiveness() throws {
-        world.network.setFaults(NetworkFaults())
-        world.network.healLinks()
-        for id in world.ids {
-            // One whose disk failed is up without a server.
-            world.crash(id, losesPower: false, isFault: false)
-            world.restart(id)
-        }
+        world.heal()
         let end = simulation.time + options.livenessBound
         let isLive = try simulation.run {
             var number = 0
@@ -222,6 +265,21 @@ package struct RaftSimulation: Sendable {
                 .liveness,
                 "no write was acknowledged within \(options.livenessBound) after the faults healed"
             )
+        }
+        let random = simulation.makeRandom()
+        let settled = simulation.time + options.settlingBound
+        try simulation.run {
+            var random = random
+            while simulation.time < settled, !world.isInOrder || !world.quarantined.isEmpty {
+                await world.workOnOrders(&random)
+                await simulation.sleep(for: .milliseconds(100))
+            }
+        }
+        if !world.isInOrder {
+            throw failure(.liveness, "operators were not done within \(options.settlingBound) after the faults healed")
+        }
+        if let server = world.quarantined.first {
+            throw failure(.liveness, "server \(server) was not repaired within \(options.settlingBound)")
         }
     }
 

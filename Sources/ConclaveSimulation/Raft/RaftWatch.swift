@@ -88,6 +88,14 @@ final class RaftWatch: Sendable {
         }
     }
 
+    /// The server's data is gone, and with it what it promised: from now on it is the others who must not count on that (rule P28).
+    func wiped(_ id: NodeID) {
+        check { checkers in
+            checkers.promises.released(id)
+            return nil
+        }
+    }
+
     fileprivate func look(at core: RaftCore, applied: LogIndex) {
         check { checkers in
             if core.role != checkers.roles.updateValue(core.role, forKey: core.id), core.role == .leader {

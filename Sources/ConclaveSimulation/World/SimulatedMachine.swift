@@ -10,7 +10,6 @@ public final class SimulatedMachine: Sendable {
     private let boot: @Sendable (SimulatedMachine) throws -> Void
     private let world: SimulatedWorld
     private let number: Int
-    private let clockPerMille: UInt64
     private let running = Mutex<ActorSystem?>(nil)
 
     init(
@@ -21,10 +20,11 @@ public final class SimulatedMachine: Sendable {
     ) {
         precondition((1...1_000_000).contains(clockPerMille), "a clock goes on by 1 to 1,000,000 per mille")
         self.name = name
-        self.clockPerMille = clockPerMille
         self.world = world
         self.boot = boot
         number = world.addMachine(name)
+        guard clockPerMille != 1_000 else { return }
+        world.changeClock(of: number) { $0.setRate(partsPerMillion: (Int(clockPerMille) - 1_000) * 1_000, at: $1) }
     }
 
     /// The system that runs now. A crash ends it, and a restart makes another.
@@ -40,7 +40,7 @@ public final class SimulatedMachine: Sendable {
         let system = ActorSystem(
             name,
             scheduler: MachineScheduler(machine: number, world),
-            time: MachineTime(machine: number, world, perMille: clockPerMille)
+            time: MachineTime(machine: number, world)
         )
         running.withLock { $0 = system }
         world.note(.boot, machine: number, "")
@@ -72,5 +72,36 @@ public final class SimulatedMachine: Sendable {
     public func pause(for duration: Duration) {
         world.note(.pause, machine: number, "\(duration)")
         world.pause(number, until: world.now + duration.nanoseconds)
+    }
+
+    /// From now on the machine's clock, and with it its timers, runs at another rate. It goes on so after a crash.
+    ///
+    /// - Parameter partsPerMillion: so many millionths faster than the world's; negative: slower. -100,000 to 100,000; 0 is right.
+    public func setClockRate(partsPerMillion: Int) {
+        precondition(
+            (-100_000...100_000).contains(partsPerMillion),
+            "a clock is off by at most 100,000 ppm, not \(partsPerMillion)"
+        )
+        world.note(.clock, machine: number, "\(partsPerMillion) ppm")
+        world.changeClock(of: number) { $0.setRate(partsPerMillion: partsPerMillion, at: $1) }
+    }
+
+    /// The machine's clock jumps ahead, as after a sleep that it did not notice. It is monotonic: it never jumps back.
+    public func jumpClock(by duration: Duration) {
+        world.note(.clock, machine: number, "\(duration) ahead")
+        world.changeClock(of: number) { $0.jump(by: duration.nanoseconds, at: $1) }
+    }
+
+    /// From now on every batch of the actors that may block (`SpawnOptions.runsOn` a thread of their own) starts so much later: a slow
+    /// disk. Zero: as fast as before.
+    public func slowDisk(by delay: Duration) {
+        world.note(.disk, machine: number, "slower by \(delay)")
+        world.slowDisk(of: number, by: delay.nanoseconds)
+    }
+
+    /// The actors that may block stand still for so long, and nobody else does: a hung disk.
+    public func hangDisk(for duration: Duration) {
+        world.note(.disk, machine: number, "hangs for \(duration)")
+        world.hangDisk(of: number, until: world.now + duration.nanoseconds)
     }
 }

@@ -11,12 +11,13 @@ internal import Synchronization
 
 /// Something that can run now.
 enum Runnable {
-    case actor(RunnableCell, machine: Int)
+    /// `usesDisk`: it runs on a thread of its own, so that it may block, and waits for its machine's disk.
+    case actor(RunnableCell, machine: Int, usesDisk: Bool)
     case job(RunnableJob, machine: Int)
 
     var machine: Int {
         switch self {
-        case .actor(_, let machine), .job(_, let machine): machine
+        case .actor(_, let machine, _), .job(_, let machine): machine
         }
     }
 }
@@ -31,9 +32,18 @@ final class SimulatedWorld: @unchecked Sendable {
 
     private struct Alarm {
         var deadline: UInt64
+        /// The deadline by the machine's own clock.
+        var ownDeadline: UInt64 = 0
         /// Of alarms for the same moment the one set first goes off first.
         var order: Int
         var handler: @Sendable () -> Void
+    }
+
+    private struct SlowDisk {
+        /// What each batch of an actor that uses the disk takes longer.
+        var delay: UInt64 = 0
+        /// Before this moment none of them gets on.
+        var hangsUntil: UInt64 = 0
     }
 
     private let configuration: Simulation.Configuration
@@ -46,6 +56,12 @@ final class SimulatedWorld: @unchecked Sendable {
     /// What else is due, the latest first.
     private var events: [Alarm] = []
     private var paused: [Int: UInt64] = [:]
+    /// Of machines whose clocks have been wrong.
+    private var clocks: [Int: MachineClock] = [:]
+    /// Of machines whose disks are slow or have been hung.
+    private var disks: [Int: SlowDisk] = [:]
+    /// What waits for a disk, by its event's order.
+    private var waitingForDisk: [(order: Int, Runnable)] = []
     private var nextOrder = 0
     private var clock: UInt64
     private var stepCount = 0
@@ -75,10 +91,33 @@ final class SimulatedWorld: @unchecked Sendable {
 
     var now: UInt64 { locked { clock } }
 
+    /// The time by a machine's clock.
+    func now(on machine: Int) -> UInt64 { locked { clocks[machine]?.own(at: clock) ?? clock } }
+
     func add(_ runnable: Runnable) {
         locked {
             noteThread()
-            if paused[runnable.machine] != nil { held.append(runnable) } else { ready.append(runnable) }
+            if case .actor(_, let machine, usesDisk: true) = runnable, let disk = disks[machine] {
+                let moment = max(clock + disk.delay, disk.hangsUntil)
+                if moment > clock { return wait(runnable, until: moment) }
+            }
+            makeReady(runnable)
+        }
+    }
+
+    private func makeReady(_ runnable: Runnable) {
+        if paused[runnable.machine] != nil { held.append(runnable) } else { ready.append(runnable) }
+    }
+
+    private func wait(_ runnable: Runnable, until moment: UInt64) {
+        let order = nextOrder + 1
+        waitingForDisk.append((order, runnable))
+        addEvent(at: moment) { [unowned self] in
+            locked {
+                // Gone if its machine crashed meanwhile.
+                guard let index = waitingForDisk.firstIndex(where: { $0.order == order }) else { return }
+                makeReady(waitingForDisk.remove(at: index).1)
+            }
         }
     }
 
@@ -86,7 +125,14 @@ final class SimulatedWorld: @unchecked Sendable {
         locked {
             noteThread()
             nextOrder += 1
-            alarms[machine] = deadline.map { Alarm(deadline: $0, order: nextOrder, handler: handler) }
+            alarms[machine] = deadline.map {
+                Alarm(
+                    deadline: clocks[machine]?.world(at: $0) ?? $0,
+                    ownDeadline: $0,
+                    order: nextOrder,
+                    handler: handler
+                )
+            }
         }
     }
 
@@ -128,15 +174,19 @@ final class SimulatedWorld: @unchecked Sendable {
     func at(_ moment: UInt64, _ handler: @escaping @Sendable () -> Void) {
         locked {
             noteThread()
-            nextOrder += 1
-            var low = 0
-            var high = events.count
-            while low < high {
-                let middle = (low + high) / 2
-                if events[middle].deadline > moment { low = middle + 1 } else { high = middle }
-            }
-            events.insert(Alarm(deadline: moment, order: nextOrder, handler: handler), at: low)
+            addEvent(at: moment, handler)
         }
+    }
+
+    private func addEvent(at moment: UInt64, _ handler: @escaping @Sendable () -> Void) {
+        nextOrder += 1
+        var low = 0
+        var high = events.count
+        while low < high {
+            let middle = (low + high) / 2
+            if events[middle].deadline > moment { low = middle + 1 } else { high = middle }
+        }
+        events.insert(Alarm(deadline: moment, order: nextOrder, handler: handler), at: low)
     }
 
     /// Runs `body` with the calling thread as the world's.
@@ -182,6 +232,8 @@ final class SimulatedWorld: @unchecked Sendable {
         locked {
             alarms[machine] = nil
             resumeNow(machine)
+            ready += waitingForDisk.filter { $0.1.machine == machine }.map(\.1)
+            waitingForDisk.removeAll { $0.1.machine == machine }
         }
         while true {
             let next: Runnable? = locked {
@@ -189,7 +241,8 @@ final class SimulatedWorld: @unchecked Sendable {
             }
             guard let next else { break }
             switch next {
-            case .actor(let cell, _): if cell.runBatch() { add(next) }
+            // Past its disk: it is going.
+            case .actor(let cell, _, _): if cell.runBatch() { locked { ready.append(next) } }
             case .job(let job, _): job.run()
             }
         }
@@ -203,6 +256,25 @@ final class SimulatedWorld: @unchecked Sendable {
             held += ready.filter { $0.machine == machine }
             ready.removeAll { $0.machine == machine }
         }
+    }
+
+    /// Changes a machine's clock; its alarm goes off by the new one.
+    func changeClock(of machine: Int, _ change: (inout MachineClock, UInt64) -> Void) {
+        locked {
+            var own = clocks[machine] ?? MachineClock()
+            change(&own, clock)
+            clocks[machine] = own
+            guard let alarm = alarms[machine] else { return }
+            alarms[machine]?.deadline = max(clock, own.world(at: alarm.ownDeadline))
+        }
+    }
+
+    /// From now on each batch of an actor that uses the machine's disk takes so much longer.
+    func slowDisk(of machine: Int, by delay: UInt64) { locked { disks[machine, default: SlowDisk()].delay = delay } }
+
+    /// No actor that uses the machine's disk gets on before `moment`.
+    func hangDisk(of machine: Int, until moment: UInt64) {
+        locked { disks[machine, default: SlowDisk()].hangsUntil = moment }
     }
 
     // MARK: Private detail, under the lock
@@ -288,7 +360,7 @@ final class SimulatedWorld: @unchecked Sendable {
 
     private func path(_ runnable: Runnable) -> String {
         switch runnable {
-        case .actor(let cell, let machine): "\(names[machine])\(cell.path)"
+        case .actor(let cell, let machine, _): "\(names[machine])\(cell.path)"
         case .job(_, let machine): "\(names[machine])"
         }
     }
@@ -305,7 +377,7 @@ final class SimulatedWorld: @unchecked Sendable {
 
     private func run(_ runnable: Runnable) {
         switch runnable {
-        case .actor(let cell, let machine):
+        case .actor(let cell, let machine, _):
             // Before it runs: it may be gone afterwards.
             let path = configuration.traceCapacity > 0 ? cell.path : ""
             let yields = cell.runBatch()

@@ -4,7 +4,8 @@
 ///
 /// The columns: the step, the virtual time in milliseconds since the start, the machine, the event, whom it is about. Events: `run`
 /// (an actor received messages and its mailbox is dry), `run+` (it has more to do), `job` (a piece of a task ran), `timer`
-/// (the machine's alarm went off), `boot`, `crash`, `pause`, `resume`, `note` (`Simulation.note`).
+/// (the machine's alarm went off), `boot`, `crash`, `pause`, `resume`, `clock` and `disk`
+/// (they were made wrong or slow), `note` (`Simulation.note`).
 public struct SimulationTrace: Sendable, CustomStringConvertible {
     /// One event.
     struct Event: Sendable {
@@ -16,7 +17,7 @@ public struct SimulationTrace: Sendable, CustomStringConvertible {
     }
 
     enum Kind: String, Sendable {
-        case run, runAndYield = "run+", job, timer, boot, crash, pause, resume, note
+        case run, runAndYield = "run+", job, timer, boot, crash, pause, resume, clock, disk, note
     }
 
     /// The last so many events are kept.
