@@ -88,9 +88,11 @@ enum HelpText {
         must be linearizable. The same seed takes the same steps, everywhere.
 
         profiles: calm   no faults
-                  net    frames lost, doubled, late, out of order; links cut one way and both ways; machines that pause
-                  disk   processes killed, power cut with what was not synced, syncs that fail
-                  all    both
+                  net    frames lost, doubled, late, out of order; links slow, closed, cut one way, both ways and in
+                         shapes; machines that pause, clocks that are wrong
+                  disk   processes killed, power cut with what was not synced, syncs and writes that fail, disks that
+                         are slow, hang, are full or forget a bit
+                  all    both, and servers that are wiped, replaced and asked to lead
 
         The first seed that fails ends the run: its faults are cut down to those that it takes, and written to a file that
         --plan plays again, with a trace and, for a history, an HTML timeline.

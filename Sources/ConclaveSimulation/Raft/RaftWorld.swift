@@ -5,6 +5,7 @@ internal import ConclaveNet
 internal import ConclaveRaft
 internal import RaftCore
 internal import RaftLog
+internal import RaftScenario
 internal import Synchronization
 
 /// The machines of one run, and the servers on them.
