@@ -89,21 +89,21 @@ final class ActorCell: @unchecked Sendable {
         header.initialize(
             to: CellHeader(
                 tail: Atomic(first.address),
-                systemLane: Atomic(0),
-                isTerminated: Atomic(false),
-                head: first,
                 behavior: memory + layout.behaviorOffset,
                 runtime: runtime,
+                schedulerID: parent?._withUnsafeGuaranteedRef { $0.header.pointee.schedulerID }
+                    ?? system._withUnsafeGuaranteedRef { ObjectIdentifier($0.scheduler) },
+                owner: Unmanaged.passUnretained(self),
+                isTerminated: Atomic(false),
+                isInstrumented: isInstrumented,
+                runsOnOwnThread: options.runsOn == .ownThread,
+                systemLane: Atomic(0),
+                head: first,
                 phase: .starting,
                 needsAttention: false,
                 owesBatchEnd: false,
                 notesActivity: false,
-                isInstrumented: isInstrumented,
-                isAwaiting: false,
-                runsOnOwnThread: options.runsOn == .ownThread,
-                schedulerID: parent?._withUnsafeGuaranteedRef { $0.header.pointee.schedulerID }
-                    ?? system._withUnsafeGuaranteedRef { ObjectIdentifier($0.scheduler) },
-                owner: Unmanaged.passUnretained(self)
+                isAwaiting: false
             )
         )
         if options.intensity != .default { require().intensity = options.intensity }

@@ -7,21 +7,35 @@ public import Synchronization
 /// **Scheduling right.** At any moment at most one party may run the actor: the worker that runs it, the queue it waits in, or
 /// the sender that found its mailbox idle and is about to schedule it. Everything not atomic here belongs to the holder of that
 /// right, and is handed over by the release and acquire of the queue or of `tail`.
+///
+/// Senders write to the first cache line, the holder of the right to the second: on two processors neither waits for the other's line with each
+/// message.
 @usableFromInline
 struct CellHeader: ~Copyable {
     /// The address of the last node in the mailbox, or `idle`. The exchange that enqueues a message also tells whether the
     /// mailbox was idle: a separate count could be wrong between link and count, and one actor would run on two threads.
     @usableFromInline let tail: Atomic<UInt>
-    /// The system lane: 0 when empty, `parked` when empty and waiting for mail of its own, else the newest `SystemMessage`.
-    @usableFromInline let systemLane: Atomic<UInt>
-    /// Set once, by the holder of the right, before the last drain. Stable for a sender that found the mailbox idle.
-    @usableFromInline let isTerminated: Atomic<Bool>
-    /// The first node in the mailbox. Invariant: not null while the right is held by anybody but an enqueuing sender.
-    @usableFromInline var head: NodePointer?
     /// The behaviour, at the end of this allocation. Initialised exactly while `phase` says so.
     @usableFromInline let behavior: UnsafeMutableRawPointer
     /// Where the behaviour's specialised code is called through: a metatype, so that the call counts no reference.
     @usableFromInline let runtime: any BehaviorRuntime.Type
+    /// Which scheduler runs this actor; workers of another one must not take it into their own queues.
+    @usableFromInline let schedulerID: ObjectIdentifier
+    /// What is seldom needed. Not retained: it owns this memory.
+    @usableFromInline let owner: Unmanaged<ActorCell>
+    /// Set once, by the holder of the right, before the last drain. Stable for a sender that found the mailbox idle.
+    @usableFromInline let isTerminated: Atomic<Bool>
+    /// The system has an instrument: messages carry a mark, and the loop tells of each.
+    @usableFromInline let isInstrumented: Bool
+    /// Runs on a thread of its own, because its handlers may block.
+    @usableFromInline let runsOnOwnThread: Bool
+
+    private let endOfFirstLine: UInt = 0
+
+    /// The system lane: 0 when empty, `parked` when empty and waiting for mail of its own, else the newest `SystemMessage`.
+    @usableFromInline let systemLane: Atomic<UInt>
+    /// The first node in the mailbox. Invariant: not null while the right is held by anybody but an enqueuing sender.
+    @usableFromInline var head: NodePointer?
     @usableFromInline var phase: CellPhase
     /// The handler asked to stop, failed or dropped a reply; looked at after each message.
     @usableFromInline var needsAttention: Bool
@@ -29,16 +43,8 @@ struct CellHeader: ~Copyable {
     @usableFromInline var owesBatchEnd: Bool
     /// There is an idle timer, to be told when messages were received.
     @usableFromInline var notesActivity: Bool
-    /// The system has an instrument: messages carry a mark, and the loop tells of each.
-    @usableFromInline let isInstrumented: Bool
     /// An asynchronous handler is under way: the user lane waits for it.
     @usableFromInline var isAwaiting: Bool
-    /// Runs on a thread of its own, because its handlers may block.
-    @usableFromInline let runsOnOwnThread: Bool
-    /// Which scheduler runs this actor; workers of another one must not take it into their own queues.
-    @usableFromInline let schedulerID: ObjectIdentifier
-    /// What is seldom needed. Not retained: it owns this memory.
-    @usableFromInline let owner: Unmanaged<ActorCell>
 
     @usableFromInline var object: ActorCell { owner.takeUnretainedValue() }
 
