@@ -204,6 +204,7 @@ extension SimulateOptions {
             profile = known
         }
         plan = arguments.values["--plan"]
+        isRepeated = arguments.has("--twice")
     }
 }
 

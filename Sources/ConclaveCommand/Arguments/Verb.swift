@@ -129,6 +129,7 @@ enum Verb: String, CaseIterable {
         OptionSpec(name: "--minutes", placeholder: "M", help: "simulated minutes under faults in each run (default 1)"),
         OptionSpec(name: "--nodes", short: "-n", placeholder: "N", help: "how many servers, 1 to 9 (default 3)"),
         OptionSpec(name: "--profile", placeholder: "NAME", help: "which faults: calm, net, disk or all (default all)"),
+        OptionSpec(name: "--twice", help: "run each seed twice; fail if its steps differ"),
         OptionSpec(name: "--plan", placeholder: "FILE", help: "the faults of the run, instead of those of its seed"),
     ]
 

@@ -62,6 +62,7 @@ private func runOptions(_ options: SimulateOptions, _ plan: FaultPlan?) -> RaftR
     run.profile = options.profile
     run.faultPhase = .milliseconds(Int64(60_000 * options.minutes))
     run.plan = plan
+    run.isRepeated = options.isRepeated
     return run
 }
 

@@ -10,6 +10,8 @@ struct SimulateOptions: Equatable {
     /// Servers.
     var nodes = 3
     var profile = FaultProfile.all
+    /// Each seed is run twice, and must take the same steps.
+    var isRepeated = false
     /// A file with the faults of the run, instead of those of its seed.
     var plan: String?
 

@@ -37,19 +37,27 @@ package struct DurabilityChecker: Sendable {
         var pending: [Write] = []
         /// What the server counts as committed.
         var commit = LogIndex.zero
+        /// What it may have held and knows that it lost: it will not help to elect anyone who lacks it (rule P34).
+        var lost: ClosedRange<LogIndex>?
         /// What a running server has dropped from its log again; nil: nothing, or it is down.
         var last: LogIndex?
     }
 
     private var disks: [NodeID: ServerDisk] = [:]
+    /// What was on disks that are gone. Acknowledgements may still be under way, and count: whoever has lost its data is refused, and helps
+    /// to elect nobody (rule P28).
+    private var gone: [NodeID: Terms] = [:]
 
     package init() {}
+
+    /// A server's data is gone.
+    package mutating func wiped(_ server: NodeID) { gone[server] = disks[server]?.durable }
 
     /// A server starts from what was found on its disk.
     package mutating func restored(_ state: RestoredState, by server: NodeID) {
         var terms = Terms(start: state.snapshot?.last ?? .start, terms: [])
         for entry in state.entries where entry.index > terms.start.index { terms.terms.append(entry.term) }
-        disks[server] = ServerDisk(durable: terms, written: terms)
+        disks[server] = ServerDisk(durable: terms, written: terms, lost: state.lost)
     }
 
     /// A server's process or machine ended.
@@ -85,6 +93,7 @@ package struct DurabilityChecker: Sendable {
         let before = disks[core.id]?.commit ?? .zero
         disks[core.id, default: ServerDisk()].commit = core.commitIndex
         disks[core.id]?.last = core.lastIndex
+        if !core.isQuarantined, disks[core.id]?.lost != nil { disks[core.id]?.lost = nil }
         if core.persistedIndex > core.snapshotIndex, let term = core.term(at: core.persistedIndex),
             disks[core.id]?.durable.term(at: core.persistedIndex) != term
         {
@@ -101,7 +110,10 @@ package struct DurabilityChecker: Sendable {
     }
 
     private func holds(_ index: LogIndex, _ term: Term, _ server: NodeID) -> Bool {
-        guard let disk = disks[server], disk.last ?? index >= index else { return false }
+        guard let disk = disks[server] else { return false }
+        if let gone = gone[server], gone.start.index >= index || gone.term(at: index) == term { return true }
+        if disk.lost?.contains(index) == true { return true }
+        guard disk.last ?? index >= index else { return false }
         return disk.durable.start.index >= index || disk.durable.term(at: index) == term
     }
 }

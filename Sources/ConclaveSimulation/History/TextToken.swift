@@ -41,8 +41,8 @@ enum TextToken {
 
     /// The words of a line, at most `limit`; nil if there are more.
     static func words(_ text: String, limit: Int) -> [Substring]? {
-        let words = text.split(separator: " ", maxSplits: limit, omittingEmptySubsequences: false)
-        return words.count <= limit ? words : nil
+        let words = text.utf8.split(separator: UInt8(ascii: " "), maxSplits: limit, omittingEmptySubsequences: false)
+        return words.count <= limit ? words.map { Substring($0) } : nil
     }
 
     private static func digit(_ byte: UInt8) -> UInt8? {

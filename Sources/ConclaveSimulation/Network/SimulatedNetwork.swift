@@ -12,6 +12,8 @@ package final class SimulatedNetwork: Sendable {
     private struct Link: Hashable {
         var from: PeerID
         var to: PeerID
+
+        func hash(into hasher: inout Hasher) { hasher.combine(from.rawValue &<< 32 ^ to.rawValue) }
     }
 
     private struct Endpoint {

@@ -44,6 +44,8 @@ package struct RaftRunOptions: Sendable {
     package var clocksPerMille: [UInt64] = []
     /// Leadership is handed over to some server again and again, after up to so long; nil, the default: it is not.
     package var transfersWithin: Duration?
+    /// Whether a seed is run twice, and fails if its steps differ; false by default.
+    package var isRepeated = false
     /// The last so many events are kept for the trace of a failure; 0 by default.
     package var traceCapacity = 0
     /// What stands between a server and its disk: a place to plant a bug. Nothing by default.

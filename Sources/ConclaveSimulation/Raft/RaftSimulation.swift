@@ -15,13 +15,22 @@ package struct RaftSimulation: Sendable {
     private let plan: FaultPlan
     private let recorder = HistoryRecorder<RegisterModel>()
 
-    /// Runs a seed.
+    /// Runs a seed, twice if the options say so.
     ///
     /// - Throws: `RaftRunFailure`.
     package static func run(
         seed: UInt64,
         _ options: RaftRunOptions = RaftRunOptions()
     ) throws(RaftRunFailure) -> RaftRunReport {
+        let report = try runOnce(seed: seed, options)
+        guard options.isRepeated else { return report }
+        let again: UInt64?
+        do { again = try runOnce(seed: seed, options).signature } catch { again = nil }
+        if again == report.signature { return report }
+        throw RaftRunFailure(kind: .broken, seed: seed, complaint: "\(SimulationError.notRepeatable)", trace: "")
+    }
+
+    private static func runOnce(seed: UInt64, _ options: RaftRunOptions) throws(RaftRunFailure) -> RaftRunReport {
         var configuration = Simulation.Configuration()
         configuration.traceCapacity = options.traceCapacity
         configuration.messagesPerBatch = seed % 4 == 0 ? 1 : 16

@@ -92,6 +92,7 @@ final class RaftWatch: Sendable {
     func wiped(_ id: NodeID) {
         check { checkers in
             checkers.promises.released(id)
+            checkers.disks.wiped(id)
             return nil
         }
     }

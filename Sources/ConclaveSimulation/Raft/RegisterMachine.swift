@@ -18,25 +18,30 @@ struct RegisterMachine: StateMachine {
         Array("\(key)\n\(RegisterModel.text(of: call))".utf8)
     }
 
+    /// The key, and the call as text.
+    private static func parts(of command: ArraySlice<UInt8>) -> (key: String, call: String)? {
+        guard let end = command.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+        return (
+            String(decoding: command[..<end], as: UTF8.self), String(decoding: command[(end + 1)...], as: UTF8.self)
+        )
+    }
+
     /// The value that a command writes if it takes effect, and its key.
     static func written(by command: ArraySlice<UInt8>) -> (key: String, value: String)? {
-        let lines = String(decoding: command, as: UTF8.self).split(separator: "\n", maxSplits: 1)
-        guard lines.count == 2 else { return nil }
-        switch RegisterModel.call(from: String(lines[1])) {
-        case .write(let value), .compareAndSet(_, let value): return (String(lines[0]), value)
+        guard let (key, text) = parts(of: command) else { return nil }
+        switch RegisterModel.call(from: text) {
+        case .write(let value), .compareAndSet(_, let value): return (key, value)
         default: return nil
         }
     }
 
     mutating func apply(_ command: ArraySlice<UInt8>, wantsResponse: Bool) throws -> RegisterModel.Answer {
-        let lines = String(decoding: command, as: UTF8.self).split(separator: "\n", maxSplits: 1)
-        guard lines.count == 2, let call = RegisterModel.call(from: String(lines[1])) else { throw UnknownCommand() }
+        guard let (key, text) = Self.parts(of: command), let call = RegisterModel.call(from: text) else {
+            throw UnknownCommand()
+        }
         onApply(command, place)
         place += 1
-        var state = registers[String(lines[0])]
-        let answer = RegisterModel().apply(call, to: &state)
-        registers[String(lines[0])] = state
-        return answer
+        return RegisterModel().apply(call, to: &registers[key])
     }
 
     static func encode(_ response: RegisterModel.Answer) -> [UInt8] { Array(RegisterModel.text(of: response).utf8) }

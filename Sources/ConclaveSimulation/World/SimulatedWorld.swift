@@ -39,11 +39,18 @@ final class SimulatedWorld: @unchecked Sendable {
         var handler: @Sendable () -> Void
     }
 
-    private struct SlowDisk {
+    /// What is known of one machine.
+    private struct MachineState {
+        let name: String
+        var alarm: Alarm?
+        /// When its pause ends.
+        var pausedUntil: UInt64?
+        /// Nil: it has always been right.
+        var clock: MachineClock?
         /// What each batch of an actor that uses the disk takes longer.
-        var delay: UInt64 = 0
+        var diskDelay: UInt64 = 0
         /// Before this moment none of them gets on.
-        var hangsUntil: UInt64 = 0
+        var diskHangsUntil: UInt64 = 0
     }
 
     private let configuration: Simulation.Configuration
@@ -52,21 +59,15 @@ final class SimulatedWorld: @unchecked Sendable {
     private var ready: [Runnable] = []
     /// What is ready on machines that are paused.
     private var held: [Runnable] = []
-    private var alarms: [Int: Alarm] = [:]
     /// What else is due, the latest first.
     private var events: [Alarm] = []
-    private var paused: [Int: UInt64] = [:]
-    /// Of machines whose clocks have been wrong.
-    private var clocks: [Int: MachineClock] = [:]
-    /// Of machines whose disks are slow or have been hung.
-    private var disks: [Int: SlowDisk] = [:]
     /// What waits for a disk, by its event's order.
     private var waitingForDisk: [(order: Int, Runnable)] = []
     private var nextOrder = 0
     private var clock: UInt64
     private var stepCount = 0
     private var stepsAtThisMoment = 0
-    private var names: [String] = []
+    private var machines: [MachineState] = []
     private var trace: SimulationTrace
     private var homeThread: pthread_t?
     private var isInterferedWith = false
@@ -92,13 +93,13 @@ final class SimulatedWorld: @unchecked Sendable {
     var now: UInt64 { locked { clock } }
 
     /// The time by a machine's clock.
-    func now(on machine: Int) -> UInt64 { locked { clocks[machine]?.own(at: clock) ?? clock } }
+    func now(on machine: Int) -> UInt64 { locked { machines[machine].clock?.own(at: clock) ?? clock } }
 
     func add(_ runnable: Runnable) {
         locked {
             noteThread()
-            if case .actor(_, let machine, usesDisk: true) = runnable, let disk = disks[machine] {
-                let moment = max(clock + disk.delay, disk.hangsUntil)
+            if case .actor(_, let machine, usesDisk: true) = runnable {
+                let moment = max(clock + machines[machine].diskDelay, machines[machine].diskHangsUntil)
                 if moment > clock { return wait(runnable, until: moment) }
             }
             makeReady(runnable)
@@ -106,7 +107,7 @@ final class SimulatedWorld: @unchecked Sendable {
     }
 
     private func makeReady(_ runnable: Runnable) {
-        if paused[runnable.machine] != nil { held.append(runnable) } else { ready.append(runnable) }
+        if machines[runnable.machine].pausedUntil != nil { held.append(runnable) } else { ready.append(runnable) }
     }
 
     private func wait(_ runnable: Runnable, until moment: UInt64) {
@@ -125,9 +126,9 @@ final class SimulatedWorld: @unchecked Sendable {
         locked {
             noteThread()
             nextOrder += 1
-            alarms[machine] = deadline.map {
+            machines[machine].alarm = deadline.map {
                 Alarm(
-                    deadline: clocks[machine]?.world(at: $0) ?? $0,
+                    deadline: machines[machine].clock?.world(at: $0) ?? $0,
                     ownDeadline: $0,
                     order: nextOrder,
                     handler: handler
@@ -144,8 +145,8 @@ final class SimulatedWorld: @unchecked Sendable {
 
     func addMachine(_ name: String) -> Int {
         locked {
-            names.append(name)
-            return names.count - 1
+            machines.append(MachineState(name: name))
+            return machines.count - 1
         }
     }
 
@@ -230,7 +231,7 @@ final class SimulatedWorld: @unchecked Sendable {
     /// Runs all that is ready on a machine that is going, and forgets its alarm; not part of the schedule.
     func runOut(_ machine: Int) {
         locked {
-            alarms[machine] = nil
+            machines[machine].alarm = nil
             resumeNow(machine)
             ready += waitingForDisk.filter { $0.1.machine == machine }.map(\.1)
             waitingForDisk.removeAll { $0.1.machine == machine }
@@ -246,13 +247,13 @@ final class SimulatedWorld: @unchecked Sendable {
             case .job(let job, _): job.run()
             }
         }
-        locked { alarms[machine] = nil }
+        locked { machines[machine].alarm = nil }
     }
 
     /// Nothing runs on the machine until `moment`.
     func pause(_ machine: Int, until moment: UInt64) {
         locked {
-            paused[machine] = moment
+            machines[machine].pausedUntil = moment
             held += ready.filter { $0.machine == machine }
             ready.removeAll { $0.machine == machine }
         }
@@ -261,20 +262,20 @@ final class SimulatedWorld: @unchecked Sendable {
     /// Changes a machine's clock; its alarm goes off by the new one.
     func changeClock(of machine: Int, _ change: (inout MachineClock, UInt64) -> Void) {
         locked {
-            var own = clocks[machine] ?? MachineClock()
+            var own = machines[machine].clock ?? MachineClock()
             change(&own, clock)
-            clocks[machine] = own
-            guard let alarm = alarms[machine] else { return }
-            alarms[machine]?.deadline = max(clock, own.world(at: alarm.ownDeadline))
+            machines[machine].clock = own
+            guard let alarm = machines[machine].alarm else { return }
+            machines[machine].alarm?.deadline = max(clock, own.world(at: alarm.ownDeadline))
         }
     }
 
     /// From now on each batch of an actor that uses the machine's disk takes so much longer.
-    func slowDisk(of machine: Int, by delay: UInt64) { locked { disks[machine, default: SlowDisk()].delay = delay } }
+    func slowDisk(of machine: Int, by delay: UInt64) { locked { machines[machine].diskDelay = delay } }
 
     /// No actor that uses the machine's disk gets on before `moment`.
     func hangDisk(of machine: Int, until moment: UInt64) {
-        locked { disks[machine, default: SlowDisk()].hangsUntil = moment }
+        locked { machines[machine].diskHangsUntil = moment }
     }
 
     // MARK: Private detail, under the lock
@@ -288,8 +289,9 @@ final class SimulatedWorld: @unchecked Sendable {
 
     /// When something is due next, on a machine or elsewhere.
     private var nextMoment: UInt64? {
-        guard let event = events.last?.deadline else { return nextDue?.deadline }
-        return min(event, nextDue?.deadline ?? .max)
+        let due = nextDue?.deadline
+        guard let event = events.last?.deadline else { return due }
+        return min(event, due ?? .max)
     }
 
     /// The next event, if none of the machines has anything due before it.
@@ -305,13 +307,12 @@ final class SimulatedWorld: @unchecked Sendable {
 
     private var nextDue: (machine: Int, deadline: UInt64, isPause: Bool)? {
         var best: (machine: Int, deadline: UInt64, order: Int, isPause: Bool)?
-        // Machines in order: what a dictionary iterates in is not the same in every process.
-        for machine in names.indices {
-            if let end = paused[machine] {
+        for machine in machines.indices {
+            if let end = machines[machine].pausedUntil {
                 if best.map({ end < $0.deadline }) ?? true { best = (machine, end, 0, true) }
-            } else if let alarm = alarms[machine] {
-                let isEarlier = best.map { (alarm.deadline, alarm.order) < ($0.deadline, $0.order) } ?? true
-                if isEarlier { best = (machine, alarm.deadline, alarm.order, false) }
+            } else if let (deadline, order) = machines[machine].alarm.map({ ($0.deadline, $0.order) }) {
+                let isEarlier = best.map { (deadline, order) < ($0.deadline, $0.order) } ?? true
+                if isEarlier { best = (machine, deadline, order, false) }
             }
         }
         return best.map { ($0.machine, $0.deadline, $0.isPause) }
@@ -328,8 +329,7 @@ final class SimulatedWorld: @unchecked Sendable {
                 if ready.isEmpty { continue }
                 return {}
             }
-            let handler = alarms[due.machine]?.handler
-            alarms[due.machine] = nil
+            let handler = machines[due.machine].alarm.take()?.handler
             countStep(UInt64(due.machine) &+ 1_000)
             record(.timer, due.machine, "")
             return handler
@@ -337,7 +337,7 @@ final class SimulatedWorld: @unchecked Sendable {
     }
 
     private func resumeNow(_ machine: Int) {
-        guard paused.removeValue(forKey: machine) != nil else { return }
+        guard machines[machine].pausedUntil.take() != nil else { return }
         ready += held.filter { $0.machine == machine }
         held.removeAll { $0.machine == machine }
     }
@@ -360,8 +360,8 @@ final class SimulatedWorld: @unchecked Sendable {
 
     private func path(_ runnable: Runnable) -> String {
         switch runnable {
-        case .actor(let cell, let machine, _): "\(names[machine])\(cell.path)"
-        case .job(_, let machine): "\(names[machine])"
+        case .actor(let cell, let machine, _): "\(machines[machine].name)\(cell.path)"
+        case .job(_, let machine): "\(machines[machine].name)"
         }
     }
 
@@ -394,7 +394,7 @@ final class SimulatedWorld: @unchecked Sendable {
             SimulationTrace.Event(
                 step: stepCount,
                 nanoseconds: clock - Self.start,
-                machine: names[machine],
+                machine: machines[machine].name,
                 kind: kind,
                 detail: detail
             )

@@ -59,6 +59,7 @@ public final class Simulation: Sendable {
     /// Adds a machine and starts it.
     ///
     /// - Parameters:
+    ///   - name: for traces.
     ///   - clockPerMille: how much the machine's clock goes on while the world's goes on by a thousand; 1,000 by default.
     ///   - boot: starts the machine's actors, now and after each crash: on the caller's thread, and with a new system.
     /// - Throws: what `boot` throws.
@@ -73,11 +74,35 @@ public final class Simulation: Sendable {
         return machine
     }
 
+    /// Runs `body` in two worlds of the same seed: what real time and other threads do is noticed in one run, what real random numbers do
+    /// only in two.
+    ///
+    /// - Parameters:
+    ///   - seed: of both worlds.
+    ///   - configuration: of both worlds.
+    ///   - body: makes its machines in the world that it is given, and runs it.
+    /// - Returns: what `body` came to the first time.
+    /// - Throws: what `body` throws the first time; `SimulationError.notRepeatable`.
+    public static func twice<Value>(
+        seed: UInt64,
+        _ configuration: Configuration = Configuration(),
+        _ body: (Simulation) throws -> Value
+    ) throws -> Value {
+        let first = Simulation(seed: seed, configuration)
+        let value = try body(first)
+        let second = Simulation(seed: seed, configuration)
+        do { _ = try body(second) } catch { throw SimulationError.notRepeatable }
+        guard first.signature == second.signature else { throw SimulationError.notRepeatable }
+        return value
+    }
+
     // MARK: Running
 
     /// Runs `body` as a task of the simulated world, and the world until `body` has ended.
     ///
-    /// - Parameter deadline: of virtual time, from now; one hour by default. It costs nothing to wait.
+    /// - Parameters:
+    ///   - deadline: of virtual time, from now; one hour by default. It costs nothing to wait.
+    ///   - body: what to do in the world; other threads and real time are not part of it.
     /// - Throws: `SimulationError`, or what `body` throws.
     public func run<Value: Sendable>(
         deadline: Duration = .seconds(3600),

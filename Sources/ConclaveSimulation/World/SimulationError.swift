@@ -12,6 +12,9 @@ public enum SimulationError: Error, Sendable, CustomStringConvertible {
     /// A thread that is none of the simulation's sent a message or resumed a task: real time, a socket, a queue or an executor of
     /// another kind is in use, and the run cannot be repeated.
     case outsideInterference
+    /// Two runs of the same seed took different steps: real random numbers, the order of a dictionary or a set, or something else that
+    /// does not follow from the seed is in use. Thrown by `Simulation.twice`.
+    case notRepeatable
     /// A checker's complaint, in its words.
     case violation(String)
 
@@ -23,6 +26,8 @@ public enum SimulationError: Error, Sendable, CustomStringConvertible {
         case .livelock(let steps): "livelock: \(steps) steps without any time passing"
         case .outsideInterference:
             "something outside of the simulation acted on it: real time, a socket, another thread"
+        case .notRepeatable:
+            "two runs of the same seed took different steps: are there real random numbers, or a dictionary's order?"
         case .violation(let complaint): "violation: \(complaint)"
         }
     }

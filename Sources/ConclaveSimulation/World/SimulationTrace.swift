@@ -47,12 +47,12 @@ public struct SimulationTrace: Sendable, CustomStringConvertible {
 
     /// The kept events as text, after a legend.
     public var description: String {
-        var text = "    step        ms  machine   event   actor or detail\n"
+        var text = "    step          ms  machine   event   actor or detail\n"
         for event in events[oldest...] + events[..<oldest] {
             let milliseconds = event.nanoseconds / 1_000_000
             let fraction = "\(event.nanoseconds / 1_000 % 1_000)"
             let time = "\(milliseconds)." + String(repeating: "0", count: 3 - fraction.count) + fraction
-            text += Self.right("\(event.step)", 8) + Self.right(time, 10) + "  " + Self.left(event.machine, 8) + "  "
+            text += Self.right("\(event.step)", 8) + Self.right(time, 12) + "  " + Self.left(event.machine, 8) + "  "
             text += Self.left(event.kind.rawValue, 6) + "  " + event.detail + "\n"
         }
         return text
