@@ -49,7 +49,7 @@ struct ConclaveCommand {
         case .simulate(let options):
             return try await runSimulation(options)
         case .admin(let options):
-            return try runAdmin(options)
+            return try runAdmin(options) { StandardStreams.writeOutput($0) }
         }
         return .success
     }

@@ -1,3 +1,5 @@
+import RaftCore
+
 /// Writes one flat JSON object on one line, its members in the order given.
 ///
 /// `JSONEncoder` promises no order, and a line that people also read should begin with the event's name.
@@ -9,6 +11,22 @@ struct JSONLine {
     mutating func add(_ name: String, _ value: Bool) { members.append("\"\(name)\":\(value)") }
     /// Seconds with at most millisecond resolution; JSON has no NaN, and a Duration has none either.
     mutating func add(_ name: String, seconds value: Duration) { members.append("\"\(name)\":\(value.secondsText)") }
+
+    /// The members that lines about servers have in common, in this order.
+    mutating func begin(_ event: String, of id: NodeID) {
+        add("event", event)
+        add("id", id.rawValue)
+    }
+
+    mutating func addPorts(client: UInt16, peer: UInt16) {
+        add("clientPort", client)
+        add("peerPort", peer)
+    }
+
+    mutating func addEntries(_ entries: ClosedRange<LogIndex>) {
+        add("firstEntry", entries.lowerBound.rawValue)
+        add("lastEntry", entries.upperBound.rawValue)
+    }
 
     var text: String { "{" + members.joined(separator: ",") + "}" }
 

@@ -5,6 +5,12 @@
 /// The same commands in the same order must give the same state and the same responses on every server, so `apply` must not read
 /// a clock, draw a random number, do input or output, or depend on the iteration order of a dictionary or a set. What it keeps is
 /// kept in memory; after a restart it begins with the last snapshot, and the commands after it are applied again.
+///
+/// Commands come in batches: all that were committed together are applied one after the other, then `batchEnded` is called. There is no
+/// function that takes the whole batch, for two reasons. The answer to one command may decide about the next one: a command that is tried
+/// again within the batch is answered with what the first try came to, and is not applied. And nothing would be gained: what is cheaper
+/// once for many commands (a transaction of a store, an index, a count that others read) is begun by the first `apply` and finished in
+/// `batchEnded`. That an answer is on its way before that is safe. What makes a command last is the log, not the machine.
 public protocol StateMachine: Sendable {
     /// What a command or a query answers.
     associatedtype Response: Sendable
@@ -17,8 +23,10 @@ public protocol StateMachine: Sendable {
     /// - Throws: only for a command that this build cannot read: the server stops rather than diverge.
     mutating func apply(_ command: ArraySlice<UInt8>, wantsResponse: Bool) throws -> Response
 
-    /// Called after the last of the commands that were committed together, and before any query sees them: the place
-    /// for what is cheaper once for many commands. By default nothing.
+    /// Called after the last of the commands that were committed together, and before any query, snapshot or hash sees them. By
+    /// default nothing.
+    ///
+    /// - Throws: what makes it impossible to go on: the server stops, and begins with the last snapshot when it is started again.
     mutating func batchEnded() throws
 
     /// A response as bytes, for answering a command that is tried again, here or on a server that was not there the first time.

@@ -12,7 +12,23 @@ package struct ClusterID: Hashable, Sendable, CustomStringConvertible {
         self.low = low
     }
 
-    /// 32 hexadecimal digits.
+    /// From a number of 128 bits.
+    package init(_ number: UInt128) {
+        self.init(high: UInt64(truncatingIfNeeded: number >> 64), low: UInt64(truncatingIfNeeded: number))
+    }
+
+    /// - Returns: nil unless the text is exactly 32 hexadecimal digits.
+    package init?(hex: String) {
+        guard hex.utf8.count == 32, hex.utf8.allSatisfy(isHexadecimal), let number = UInt128(hex, radix: 16) else {
+            return nil
+        }
+        self.init(number)
+    }
+
+    /// As a number, for those who only compare it.
+    package var number: UInt128 { UInt128(high) << 64 | UInt128(low) }
+
+    /// 32 lower-case hexadecimal digits.
     package var description: String { hexadecimal(high) + hexadecimal(low) }
 }
 
@@ -28,6 +44,16 @@ package struct LogIdentity: Hashable, Sendable {
         self.cluster = cluster
         self.node = node
         self.incarnation = incarnation
+    }
+}
+
+/// An ASCII digit, or a letter from a to f.
+private func isHexadecimal(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
+        UInt8(ascii: "A")...UInt8(ascii: "F"):
+        true
+    default: false
     }
 }
 

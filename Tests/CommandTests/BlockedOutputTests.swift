@@ -29,7 +29,7 @@ struct BlockedOutputTests {
         reporter.send(.tell(.ready(id: id, clientPort: 1, peerPort: 2)))
         let (log, recovered) = try WriteAheadLog.open(
             disk: MemoryDisk(),
-            identity: LogIdentity(cluster: RaftLog.ClusterID(high: 1, low: 2), node: id, incarnation: 3),
+            identity: LogIdentity(cluster: ClusterID(high: 1, low: 2), node: id, incarnation: 3),
             ifMissing: .create
         )
         var configuration = RaftServerConfiguration(id: id, voters: [id], seed: 4, process: 5)

@@ -1,4 +1,5 @@
 import RaftCore
+import RaftLog
 import Testing
 
 @testable import ConclaveCommand

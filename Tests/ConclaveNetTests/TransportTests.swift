@@ -135,7 +135,7 @@ extension Loopback {
             var hello = HandshakeTests.hello
             switch expected {
             case .version: hello.version = 9
-            case .wrongCluster: hello.cluster = ClusterID(high: 1, low: 1)
+            case .wrongCluster: hello.cluster = 1
             case .unknownNode: hello.node = PeerID(3)
             default: hello.incarnation = HandshakeTests.strangeIncarnation
             }

@@ -117,7 +117,7 @@ struct FailureTests {
         let system = ActorSystem("applier", workers: 2)
         let members = Configuration(voters: [NodeID(1)])
         let status = StatusBoard(RaftStatus(id: NodeID(1), configuration: members))
-        let files = SnapshotFiles(disk: MemoryDisk(location: "disk"), cluster: RaftLog.ClusterID(high: 1, low: 2))
+        let files = SnapshotFiles(disk: MemoryDisk(location: "disk"), cluster: ClusterID(high: 1, low: 2))
         let outbox = Outbox(transport: RaftNetwork().transport(of: NodeID(1)))
         let snapshots = try system.spawn { SnapshotKeeper(files, current: nil, outbox: outbox) }
         let applier = try system.spawn("applier") {

@@ -47,7 +47,7 @@ struct QuarantineTests {
         // And now without those that it was repaired from, and without any tolerance for damage.
         await stopAll(cluster)
         let disk = try #require(cluster.disks[damaged])
-        let identity = LogIdentity(cluster: RaftLog.ClusterID(high: 1, low: 2), node: damaged, incarnation: 3)
+        let identity = LogIdentity(cluster: ClusterID(high: 1, low: 2), node: damaged, incarnation: 3)
         try WriteAheadLog.open(disk: disk, identity: identity, ifMissing: .refuse).log.close()
         let rest = [damaged] + cluster.ids.filter { !three.contains($0) }
         for id in rest { try cluster.start(id) }

@@ -88,7 +88,7 @@ final class SteppedCluster {
         for id in ids {
             let (log, recovered) = try WriteAheadLog.open(
                 disk: MemoryDisk(location: "disk of \(id)"),
-                identity: LogIdentity(cluster: RaftLog.ClusterID(high: 1, low: 2), node: id, incarnation: 3),
+                identity: LogIdentity(cluster: ClusterID(high: 1, low: 2), node: id, incarnation: 3),
                 ifMissing: .create,
                 options: RaftStorage.memory().logOptions
             )

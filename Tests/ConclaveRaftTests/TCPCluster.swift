@@ -58,7 +58,7 @@ final class TCPCluster: Sendable {
         logOptions.segmentSizeBytes = 1 << 20
         logOptions.zeroAheadBytes = 0
         let identity = LogIdentity(
-            cluster: RaftLog.ClusterID(high: cluster, low: 2),
+            cluster: ClusterID(high: cluster, low: 2),
             node: id,
             incarnation: UInt64.random(in: .min ... .max)
         )
@@ -100,7 +100,7 @@ final class TCPCluster: Sendable {
         }
         configuration.onStanding = { standing in board.change { $0.standings[id] = standing } }
         let handshake = Handshake(
-            cluster: ConclaveNet.ClusterID(high: cluster, low: 2),
+            cluster: ClusterID(high: cluster, low: 2).number,
             node: PeerID(id.rawValue),
             incarnation: recovered.identity.incarnation
         )

@@ -145,7 +145,7 @@ final class TestCluster: Sendable {
         var logOptions = WriteAheadLog.Options()
         logOptions.segmentSizeBytes = 1 << 20
         logOptions.zeroAheadBytes = 0
-        let identity = LogIdentity(cluster: RaftLog.ClusterID(high: 1, low: 2), node: id, incarnation: 3)
+        let identity = LogIdentity(cluster: ClusterID(high: 1, low: 2), node: id, incarnation: 3)
         let (log, recovered) = try WriteAheadLog.open(
             disk: disk,
             identity: identity,

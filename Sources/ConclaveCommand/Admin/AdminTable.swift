@@ -8,9 +8,7 @@ struct AdminTable {
         self.rows = rows
     }
 
-    func show(json: Bool) {
-        StandardStreams.writeOutput(json ? jsonLines : text)
-    }
+    func output(json: Bool) -> String { json ? jsonLines : text }
 
     /// With a line of titles, columns apart by two blanks.
     var text: String {

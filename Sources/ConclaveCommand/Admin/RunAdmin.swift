@@ -4,21 +4,23 @@ import Foundation
 import KeyValue
 
 /// Asks a cluster about itself, or to change itself, over its client ports.
-/// - Returns: `.errorReply` when a server refuses, is not well, or has another state than the others.
-/// - Throws: `CommandFailure` with `.unavailable` when no server answers.
-func runAdmin(_ options: AdminOptions) throws(CommandFailure) -> ExitCode {
+/// - Parameter write: takes what goes to standard output.
+/// - Returns: `.errorReply` when a server does not answer or is not well.
+/// - Throws: `CommandFailure` with `.unavailable` when no server answers, with `.errorReply` when the cluster refuses, or when servers have
+///   different states.
+func runAdmin(_ options: AdminOptions, write: (String) -> Void) throws(CommandFailure) -> ExitCode {
     switch options.action {
-    case .status: return try showStatus(options)
-    case .members: return try showMembers(options)
-    case .health: return try showHealth(options)
-    case .hash: return try showHashes(options)
-    case .snapshot: return try takeSnapshots(options)
+    case .status: return try showStatus(options, write)
+    case .members: return try showMembers(options, write)
+    case .health: return try showHealth(options, write)
+    case .hash: return try showHashes(options, write)
+    case .snapshot: return try takeSnapshots(options, write)
     case .add(let id, let address, let isLearner):
-        return try order(["RAFT.NODE", "ADD", "\(id)", "\(address)"] + (isLearner ? ["LEARNER"] : []), options)
-    case .remove(let id): return try order(["RAFT.NODE", "REMOVE", "\(id)"], options)
-    case .promote(let id): return try promote(id, options)
+        return try order(["RAFT.NODE", "ADD", "\(id)", "\(address)"] + (isLearner ? ["LEARNER"] : []), options, write)
+    case .remove(let id): return try order(["RAFT.NODE", "REMOVE", "\(id)"], options, write)
+    case .promote(let id): return try promote(id, options, write)
     case .transfer(let target):
-        return try order(["RAFT.TRANSFER_LEADER"] + (target.map { ["\($0)"] } ?? []), options)
+        return try order(["RAFT.TRANSFER_LEADER"] + (target.map { ["\($0)"] } ?? []), options, write)
     }
 }
 
@@ -93,12 +95,12 @@ private func endpoints(_ options: AdminOptions) throws(CommandFailure) -> [Socke
 // MARK: - Orders
 
 /// Waits for the learner to catch up, for as long as a server that has to be sent a snapshot may need.
-private func promote(_ id: Int, _ options: AdminOptions) throws(CommandFailure) -> ExitCode {
+private func promote(_ id: Int, _ options: AdminOptions, _ write: (String) -> Void) throws(CommandFailure) -> ExitCode {
     let patience = Duration.seconds(60)
     let start = ContinuousClock.now
     var hasSaidSo = false
     while true {
-        do throws(CommandFailure) { return try order(["RAFT.NODE", "PROMOTE", "\(id)"], options) } catch {
+        do throws(CommandFailure) { return try order(["RAFT.NODE", "PROMOTE", "\(id)"], options, write) } catch {
             guard error.message.hasSuffix("\(AdminRefusal.notCaughtUp)"), ContinuousClock.now - start < patience else {
                 throw error
             }
@@ -109,32 +111,34 @@ private func promote(_ id: Int, _ options: AdminOptions) throws(CommandFailure) 
     }
 }
 
-private func order(_ words: [String], _ options: AdminOptions) throws(CommandFailure) -> ExitCode {
+private func order(_ words: [String], _ options: AdminOptions, _ write: (String) -> Void) throws(CommandFailure)
+    -> ExitCode
+{
     let reply = try askAny(options, words)
     guard case .failure(let error) = reply else {
         if options.json {
             var line = JSONLine()
             line.add("done", true)
-            StandardStreams.writeOutput(line.text + "\n")
+            write(line.text + "\n")
         } else {
-            StandardStreams.writeOutput("done\n")
+            write("done\n")
         }
         return .success
     }
     throw CommandFailure(code: .errorReply, message: "\(error.code) \(error.message)")
 }
 
-private func takeSnapshots(_ options: AdminOptions) throws(CommandFailure) -> ExitCode {
+private func takeSnapshots(_ options: AdminOptions, _ write: (String) -> Void) throws(CommandFailure) -> ExitCode {
     let rows = try askAll(options, ["RAFT.SNAPSHOT"]).map { answer in
         [answer.endpoint, answer.fault == nil ? "done" : "failed", answer.fault ?? ""]
     }
-    AdminTable(["endpoint", "snapshot", "errors"], rows).show(json: options.json)
+    write(AdminTable(["endpoint", "snapshot", "errors"], rows).output(json: options.json))
     return rows.allSatisfy { $0[1] == "done" } ? .success : .errorReply
 }
 
 // MARK: - Questions
 
-private func showStatus(_ options: AdminOptions) throws(CommandFailure) -> ExitCode {
+private func showStatus(_ options: AdminOptions, _ write: (String) -> Void) throws(CommandFailure) -> ExitCode {
     let answers = try askAll(options, ["RAFT.INFO"])
     let columns = ["endpoint", "id", "version", "size", "leader", "learner", "term", "index", "applied", "errors"]
     let rows = answers.map { answer in
@@ -148,7 +152,7 @@ private func showStatus(_ options: AdminOptions) throws(CommandFailure) -> ExitC
             text("term"), text("commit_index"), text("applied_index"), errors(in: info),
         ]
     }
-    AdminTable(columns, rows).show(json: options.json)
+    write(AdminTable(columns, rows).output(json: options.json))
     return answers.allSatisfy { $0.fault == nil } ? .success : .errorReply
 }
 
@@ -156,31 +160,34 @@ private func errors(in info: Reply) -> String {
     (info.field("errors")?.elements ?? []).compactMap(\.plainText).joined(separator: "; ")
 }
 
-private func showMembers(_ options: AdminOptions) throws(CommandFailure) -> ExitCode {
+private func showMembers(_ options: AdminOptions, _ write: (String) -> Void) throws(CommandFailure) -> ExitCode {
     let reply = try askAny(options, ["RAFT.NODE"])
     if case .failure(let error) = reply {
         throw CommandFailure(code: .errorReply, message: "\(error.code) \(error.message)")
     }
     let names = ["id", "standing", "leader", "address", "client_address", "incarnation"]
     let rows = reply.elements.map { member in names.map { member.field($0)?.plainText ?? "" } }
-    AdminTable(["id", "standing", "leader", "peer address", "client address", "incarnation"], rows)
-        .show(json: options.json)
+    write(
+        AdminTable(["id", "standing", "leader", "peer address", "client address", "incarnation"], rows).output(
+            json: options.json
+        )
+    )
     return .success
 }
 
 /// A server is well if it answers and knows a leader.
-private func showHealth(_ options: AdminOptions) throws(CommandFailure) -> ExitCode {
+private func showHealth(_ options: AdminOptions, _ write: (String) -> Void) throws(CommandFailure) -> ExitCode {
     let answers = try askAll(options, ["RAFT.INFO"])
     let rows = answers.map { answer in
         let fault = answer.fault ?? answer.reply.map(errors) ?? ""
         return [answer.endpoint, "\(fault.isEmpty)", fault]
     }
-    AdminTable(["endpoint", "health", "errors"], rows).show(json: options.json)
+    write(AdminTable(["endpoint", "health", "errors"], rows).output(json: options.json))
     return rows.allSatisfy { $0[1] == "true" } ? .success : .errorReply
 }
 
 /// States can be compared where they are of the same index: while clients write, that takes several tries.
-private func showHashes(_ options: AdminOptions) throws(CommandFailure) -> ExitCode {
+private func showHashes(_ options: AdminOptions, _ write: (String) -> Void) throws(CommandFailure) -> ExitCode {
     let tries = 50
     var answers: [Answer] = []
     for _ in 0..<tries {
@@ -191,7 +198,7 @@ private func showHashes(_ options: AdminOptions) throws(CommandFailure) -> ExitC
         let names = ["index", "term", "hash"]
         return [answer.endpoint] + names.map { answer.reply?.field($0)?.plainText ?? "" } + [answer.fault ?? ""]
     }
-    AdminTable(["endpoint", "index", "term", "hash", "errors"], rows).show(json: options.json)
+    write(AdminTable(["endpoint", "index", "term", "hash", "errors"], rows).output(json: options.json))
     var hashes: [String: Set<String>] = [:]
     for row in rows where !row[1].isEmpty { hashes[row[1], default: []].insert(row[3]) }
     if hashes.values.contains(where: { $0.count > 1 }) {

@@ -1,6 +1,7 @@
 import ConclaveNet
 import ConclaveSimulation
 import RaftCore
+import RaftLog
 
 /// What the arguments ask for, with checked and typed values. Parsing touches nothing outside.
 enum CommandLineRequest: Equatable {

@@ -1,5 +1,6 @@
 import ConclaveNet
 import RaftCore
+import RaftLog
 
 /// What `conclave cluster` was asked to do.
 struct ClusterOptions: Equatable {
@@ -63,33 +64,7 @@ struct ClientOptions: Equatable {
     var command: [String] = []
 }
 
-/// The 128 bits that tell one cluster's servers and data from another's.
-struct ClusterID: Hashable, Sendable, CustomStringConvertible {
-    var high: UInt64
-    var low: UInt64
-
+extension ClusterID {
     /// For servers that are started by hand without a name.
     static let unnamed = ClusterID(high: 0, low: 0)
-
-    init(high: UInt64, low: UInt64) {
-        self.high = high
-        self.low = low
-    }
-
-    /// - Returns: nil unless the text is exactly 32 hexadecimal digits.
-    init?(hex: String) {
-        let digits = hex.utf8
-        guard digits.count == 32, hex.allSatisfy(\.isHexDigit), hex.count == 32,
-            let high = UInt64(hex.prefix(16), radix: 16), let low = UInt64(hex.suffix(16), radix: 16)
-        else { return nil }
-        self.init(high: high, low: low)
-    }
-
-    /// 32 lower-case hexadecimal digits.
-    var description: String { Self.hex(high) + Self.hex(low) }
-
-    private static func hex(_ word: UInt64) -> String {
-        let digits = String(word, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
 }

@@ -25,17 +25,13 @@ enum Announcement: Equatable {
         var line = JSONLine()
         switch self {
         case .nodeStarted(let id, let pid, let clientPort, let peerPort):
-            line.add("event", "node-started")
-            line.add("id", id.rawValue)
+            line.begin("node-started", of: id)
             line.add("pid", pid)
-            line.add("clientPort", clientPort)
-            line.add("peerPort", peerPort)
+            line.addPorts(client: clientPort, peer: peerPort)
         case .nodeReady(let id):
-            line.add("event", "node-ready")
-            line.add("id", id.rawValue)
+            line.begin("node-ready", of: id)
         case .nodeExited(let id, let pid, let status, let restartIn):
-            line.add("event", "node-exited")
-            line.add("id", id.rawValue)
+            line.begin("node-exited", of: id)
             line.add("pid", pid)
             switch status {
             case .code(let code): line.add("status", code)
@@ -43,19 +39,15 @@ enum Announcement: Equatable {
             }
             if let restartIn { line.add("restartInSeconds", seconds: restartIn) }
         case .leader(let id, let term):
-            line.add("event", "leader")
-            line.add("id", id.rawValue)
+            line.begin("leader", of: id)
             line.add("term", term.rawValue)
         case .roleChanged:
             return nil
         case .nodeQuarantined(let id, let entries):
-            line.add("event", "node-quarantined")
-            line.add("id", id.rawValue)
-            line.add("firstEntry", entries.lowerBound.rawValue)
-            line.add("lastEntry", entries.upperBound.rawValue)
+            line.begin("node-quarantined", of: id)
+            line.addEntries(entries)
         case .nodeRepaired(let id):
-            line.add("event", "node-repaired")
-            line.add("id", id.rawValue)
+            line.begin("node-repaired", of: id)
         case .clusterReady: line.add("event", "cluster-ready")
         case .stopping: line.add("event", "stopping")
         case .stopped: line.add("event", "stopped")

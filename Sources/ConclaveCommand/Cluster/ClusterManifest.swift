@@ -1,3 +1,5 @@
+import RaftLog
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else

@@ -1,4 +1,5 @@
 import RaftCore
+import RaftLog
 
 /// Who runs where: everything about the servers of one machine that follows from the options.
 struct ClusterPlan: Equatable {

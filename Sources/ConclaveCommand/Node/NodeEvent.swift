@@ -31,27 +31,20 @@ enum NodeEvent: Equatable {
         var line = JSONLine()
         switch self {
         case .ready(let id, let clientPort, let peerPort):
-            line.add("event", "ready")
-            line.add("id", id.rawValue)
-            line.add("clientPort", clientPort)
-            line.add("peerPort", peerPort)
+            line.begin("ready", of: id)
+            line.addPorts(client: clientPort, peer: peerPort)
         case .role(let id, let role, let term, let leader):
-            line.add("event", "role")
-            line.add("id", id.rawValue)
+            line.begin("role", of: id)
             line.add("role", role.rawValue)
             line.add("term", term.rawValue)
             if let leader { line.add("leader", leader.rawValue) }
         case .quarantined(let id, let entries):
-            line.add("event", "quarantined")
-            line.add("id", id.rawValue)
-            line.add("firstEntry", entries.lowerBound.rawValue)
-            line.add("lastEntry", entries.upperBound.rawValue)
+            line.begin("quarantined", of: id)
+            line.addEntries(entries)
         case .repaired(let id):
-            line.add("event", "repaired")
-            line.add("id", id.rawValue)
+            line.begin("repaired", of: id)
         case .standing(let id, let standing):
-            line.add("event", "standing")
-            line.add("id", id.rawValue)
+            line.begin("standing", of: id)
             line.add("standing", standing.rawValue)
         }
         return line.text

@@ -47,17 +47,15 @@ private func startNode(
 ) throws {
     let clientSocket = try orFail { () throws(SocketError) in try Socket.listen(on: .loopback(port: options.clientPort))
     }
-    let (log, recovered) = try openLog(options)
-    if let tornTail = recovered.tornTail { StandardStreams.writeError("server \(options.id.rawValue): \(tornTail)\n") }
-    for corruption in recovered.corruptions {
-        StandardStreams.writeError("server \(options.id.rawValue): \(corruption)\n")
-    }
+    let disk = try PosixDisk(directory: options.dataDirectory, createIfMissing: true)
+    let (log, recovered) = try WriteAheadLog.openServer(options.id, of: cluster(of: options, disk), on: disk)
+    for note in recovered.notes { StandardStreams.writeError("server \(options.id.rawValue): \(note)\n") }
 
     let json = options.json
     let reporter = try NodeReporter.start(in: system, id: options.id) { $0.print(json: json) }
     let cluster = recovered.identity.cluster
     let handshake = Handshake(
-        cluster: ConclaveNet.ClusterID(high: cluster.high, low: cluster.low),
+        cluster: cluster.number,
         node: PeerID(options.id.rawValue),
         incarnation: recovered.identity.incarnation
     )
@@ -110,16 +108,6 @@ private func startNode(
     reporter.send(.tell(.ready(id: options.id, clientPort: clientPort, peerPort: peerPort)))
 }
 
-private func openLog(_ options: NodeOptions) throws -> (log: WriteAheadLog, recovered: Recovered) {
-    let disk = try PosixDisk(directory: options.dataDirectory, createIfMissing: true)
-    let identity = LogIdentity(
-        cluster: try cluster(of: options, disk),
-        node: options.id,
-        incarnation: UInt64.random(in: .min ... .max)
-    )
-    return try WriteAheadLog.open(disk: disk, identity: identity, ifMissing: .create, ifDamaged: .quarantine)
-}
-
 /// What is wrong with the data, with the exit code that says so.
 private func failure(of error: any Error) -> any Error {
     switch error {
@@ -131,17 +119,15 @@ private func failure(of error: any Error) -> any Error {
 }
 
 /// The cluster that this server belongs to. Whoever joins one asks a server of it, the first time.
-private func cluster(of options: NodeOptions, _ disk: PosixDisk) throws -> RaftLog.ClusterID {
-    guard let server = options.join else {
-        return RaftLog.ClusterID(high: options.clusterID.high, low: options.clusterID.low)
-    }
+private func cluster(of options: NodeOptions, _ disk: PosixDisk) throws -> ClusterID {
+    guard let server = options.join else { return options.clusterID }
     if let known = try WriteAheadLog.identity(on: disk) { return known.cluster }
     var connection = try ClientConnection.open(ClientOptions(host: server.host, port: server.port, resp3: true))
     guard let text = try connection.ask(["RAFT.INFO"]).field("cluster_id")?.plainText, let id = ClusterID(hex: text)
     else {
         throw CommandFailure(code: .unavailable, message: "\(server) is no server of a cluster")
     }
-    return RaftLog.ClusterID(high: id.high, low: id.low)
+    return id
 }
 
 extension NodeOptions {

@@ -9,28 +9,10 @@ package struct PeerID: RawRepresentable, Hashable, Comparable, Sendable, CustomS
     package var description: String { "n\(rawValue)" }
 }
 
-/// A cluster's identity: 16 random bytes made when it was founded, so that servers of two clusters never talk to each other.
-package struct ClusterID: Hashable, Sendable, CustomStringConvertible {
-    package let high: UInt64
-    package let low: UInt64
-
-    package init(high: UInt64, low: UInt64) {
-        self.high = high
-        self.low = low
-    }
-
-    /// 32 hexadecimal digits.
-    package var description: String { Self.hexadecimal(high) + Self.hexadecimal(low) }
-
-    private static func hexadecimal(_ value: UInt64) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
-}
-
 /// What each side of a peer connection says first.
 ///
-/// 48 bytes, integers little endian: magic (8), protocol version (2), verdict (2), zero (4), cluster (16), node (8), incarnation (8).
+/// 48 bytes, integers little endian: magic (8), protocol version (2), verdict (2), zero (4), cluster (its high 8
+/// bytes, then its low 8), node (8), incarnation (8).
 /// The connecting side speaks first with verdict 0. The accepting side answers with its own, and with the reason as the verdict
 /// if it refuses; then it closes. If the connecting side does not like the answer, it says so with a second handshake, and closes.
 package struct Handshake: Hashable, Sendable {
@@ -42,7 +24,8 @@ package struct Handshake: Hashable, Sendable {
     package static let protocolVersion: UInt16 = 2
 
     package var version: UInt16
-    package var cluster: ClusterID
+    /// The cluster's identity: 128 bits drawn when it was founded, so that servers of two clusters never talk to each other.
+    package var cluster: UInt128
     /// The server that speaks.
     package var node: PeerID
     /// Drawn at random when the server's data was created: a server that lost its data and came back under its old number
@@ -52,7 +35,7 @@ package struct Handshake: Hashable, Sendable {
     package var refusal: Refusal?
 
     package init(
-        cluster: ClusterID,
+        cluster: UInt128,
         node: PeerID,
         incarnation: UInt64,
         version: UInt16 = Handshake.protocolVersion,
@@ -88,7 +71,7 @@ extension Handshake {
 
     /// What one side demands of the other's handshake.
     package struct Expectation: Sendable {
-        package var cluster: ClusterID
+        package var cluster: UInt128
         /// Who may speak.
         package var nodes: Nodes
 
@@ -101,7 +84,7 @@ extension Handshake {
             case anyBut(PeerID)
         }
 
-        package init(cluster: ClusterID, nodes: Nodes) {
+        package init(cluster: UInt128, nodes: Nodes) {
             self.cluster = cluster
             self.nodes = nodes
         }
@@ -149,8 +132,8 @@ extension Handshake {
             memory.storeBytes(of: Self.magic.littleEndian, toByteOffset: 0, as: UInt64.self)
             memory.storeBytes(of: version.littleEndian, toByteOffset: 8, as: UInt16.self)
             memory.storeBytes(of: (refusal?.rawValue ?? 0).littleEndian, toByteOffset: 10, as: UInt16.self)
-            memory.storeBytes(of: cluster.high.littleEndian, toByteOffset: 16, as: UInt64.self)
-            memory.storeBytes(of: cluster.low.littleEndian, toByteOffset: 24, as: UInt64.self)
+            memory.storeBytes(of: UInt64(cluster >> 64).littleEndian, toByteOffset: 16, as: UInt64.self)
+            memory.storeBytes(of: UInt64(truncatingIfNeeded: cluster).littleEndian, toByteOffset: 24, as: UInt64.self)
             memory.storeBytes(of: node.rawValue.littleEndian, toByteOffset: 32, as: UInt64.self)
             memory.storeBytes(of: incarnation.littleEndian, toByteOffset: 40, as: UInt64.self)
         }
@@ -175,7 +158,7 @@ extension Handshake {
         }
         let verdict = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 10, as: UInt16.self))
         return Handshake(
-            cluster: ClusterID(high: word(16), low: word(24)),
+            cluster: UInt128(word(16)) << 64 | UInt128(word(24)),
             node: PeerID(word(32)),
             incarnation: word(40),
             version: version,

@@ -210,14 +210,20 @@ package enum SocketAddressError: Error, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .malformed(let text):
-            "'\(text)' is no address: write host:port, for example 127.0.0.1:7001 or [::1]:7001"
+            "'\(Self.quote(text))' is no address: write host:port, for example 127.0.0.1:7001 or [::1]:7001"
         case .badPort(let text):
-            "'\(text)' has no valid port: write host:port with a port from 0 to 65535"
+            "'\(Self.quote(text))' has no valid port: write host:port with a port from 0 to 65535"
         case .notNumeric(let text):
-            "'\(text)' is no numeric IPv4 or IPv6 address: names are not looked up"
+            "'\(Self.quote(text))' is no numeric IPv4 or IPv6 address: names are not looked up"
         case .notLoopback(let text):
-            "'\(text)' is refused: everything binds to loopback because there are no secrets yet; "
+            "'\(Self.quote(text))' is refused: everything binds to loopback because there are no secrets yet; "
                 + "use 127.0.0.1, ::1 or localhost"
         }
+    }
+
+    /// At most so much of a text, which may be anything and of any size.
+    private static func quote(_ text: String) -> String {
+        let longest = 100
+        return text.count <= longest ? text : "\(text.prefix(longest))…"
     }
 }

@@ -79,6 +79,9 @@ public struct RaftNodeError: Error, Sendable, CustomStringConvertible {
 /// as a whole when one of its actors fails, for example because the disk failed: it must then be started again from its storage.
 public struct RaftNode<Machine: StateMachine>: Sendable {
     let server: RaftServer<Machine>
+    /// How its log was found when the node started, for people to read: that a batch was torn off by a crash, that entries are damaged.
+    /// Empty when all was well.
+    public let recoveryNotes: [String]
     /// The node's own news, as they happen.
     public let events: Topic<RaftNodeEvent>
     private let end: Task<ExitReason, Never>
@@ -101,13 +104,14 @@ public struct RaftNode<Machine: StateMachine>: Sendable {
             options.members.isEmpty || options.members.contains(options.id),
             "\(options.id) is not among the members \(options.members.sorted())"
         )
-        let name = stableHash(options.cluster)
-        let (log, recovered) = try Self.open(storage, cluster: name, id: options.id)
+        let cluster = ClusterID(stableHash(options.cluster))
+        let (log, recovered) = try storage.open(options.id, of: cluster)
+        recoveryNotes = recovered.notes
         let watcher = try transport.socketEvents()
         let (events, failure) = (Topic<RaftNodeEvent>(), NodeFailure())
         let way = try transport.open(
             Handshake(
-                cluster: ConclaveNet.ClusterID(high: name.high, low: name.low),
+                cluster: cluster.number,
                 node: PeerID(options.id.rawValue),
                 incarnation: recovered.identity.incarnation
             ),
@@ -159,30 +163,6 @@ public struct RaftNode<Machine: StateMachine>: Sendable {
     /// Waits until the node has ended.
     /// - Returns: `normal` or `shutdown` when its system was shut down; `failed` with the reason when it has to be started again.
     public func terminated() async -> ExitReason { await end.value }
-
-    private static func open(
-        _ storage: RaftStorage,
-        cluster: (high: UInt64, low: UInt64),
-        id: NodeID
-    ) throws -> (log: WriteAheadLog, recovered: Recovered) {
-        let identity = LogIdentity(
-            cluster: RaftLog.ClusterID(high: cluster.high, low: cluster.low),
-            node: id,
-            incarnation: UInt64.random(in: .min ... .max)
-        )
-        do {
-            let disk = try storage.disk()
-            return try WriteAheadLog.open(
-                disk: disk,
-                identity: identity,
-                ifMissing: .create,
-                ifDamaged: .quarantine,
-                options: storage.logOptions
-            )
-        } catch {
-            throw RaftNodeError(description: "\(error)")
-        }
-    }
 }
 
 /// Why a node failed, if it did.
@@ -253,9 +233,9 @@ extension RaftTransport {
 }
 
 /// FNV-1a over the UTF-8 bytes, 128 bits: the same in every process and every build.
-private func stableHash(_ text: String) -> (high: UInt64, low: UInt64) {
+private func stableHash(_ text: String) -> UInt128 {
     let prime = UInt128(1) << 88 + 0x13B
     var hash = UInt128(0x6C62_272E_07BB_0142) << 64 | UInt128(0x62B8_2175_6295_C58D)
     for byte in text.utf8 { hash = (hash ^ UInt128(byte)) &* prime }
-    return (UInt64(truncatingIfNeeded: hash >> 64), UInt64(truncatingIfNeeded: hash))
+    return hash
 }

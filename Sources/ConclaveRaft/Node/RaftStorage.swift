@@ -18,7 +18,16 @@ public struct RaftStorage: Sendable {
     /// The memory of this process, for tests: a node that is started again with the same value finds what it had stored.
     public static func memory() -> RaftStorage { RaftStorage(place: .memory(MemoryDisk())) }
 
-    func disk() throws(DiskError) -> any Disk {
+    /// - Throws: `RaftNodeError` for a storage that cannot be used.
+    func open(_ id: NodeID, of cluster: ClusterID) throws -> (log: WriteAheadLog, recovered: Recovered) {
+        do {
+            return try WriteAheadLog.openServer(id, of: cluster, on: disk(), options: logOptions)
+        } catch {
+            throw RaftNodeError(description: "\(error)")
+        }
+    }
+
+    private func disk() throws(DiskError) -> any Disk {
         switch place {
         case .directory(let path): try PosixDisk(directory: path, createIfMissing: true)
         case .memory(let disk): disk

@@ -109,7 +109,7 @@ package final class SimulatedNetwork: Sendable {
         on machine: SimulatedMachine
     ) -> any Transport {
         let generation = state.withLock { state in
-            let handshake = Handshake(cluster: ClusterID(high: 0, low: 0), node: peer, incarnation: incarnation)
+            let handshake = Handshake(cluster: 0, node: peer, incarnation: incarnation)
             var endpoint = state.endpoints[peer] ?? Endpoint(machine: machine, handshake: handshake)
             endpoint.machine = machine
             endpoint.handshake = handshake

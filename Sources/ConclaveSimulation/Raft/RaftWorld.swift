@@ -154,7 +154,7 @@ final class RaftWorld: Sendable {
     }
 
     static func identity(_ id: NodeID, _ incarnation: UInt64) -> LogIdentity {
-        LogIdentity(cluster: RaftLog.ClusterID(high: 1, low: 2), node: id, incarnation: incarnation)
+        LogIdentity(cluster: ClusterID(high: 1, low: 2), node: id, incarnation: incarnation)
     }
 
     /// A server has ended by itself, for example because its disk failed. As a launcher would, this starts it again half a second

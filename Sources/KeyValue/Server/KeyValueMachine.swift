@@ -24,9 +24,10 @@ package struct KeyValueMachine: StateMachine {
     package init(keyCount: KeyCount) { self.keyCount = keyCount }
 
     package mutating func apply(_ command: ArraySlice<UInt8>, wantsResponse: Bool) throws -> [Reply] {
-        defer { keyCount.value = store.count }
-        return try store.apply(batch: command, wantsReplies: wantsResponse)
+        try store.apply(batch: command, wantsReplies: wantsResponse)
     }
+
+    package mutating func batchEnded() { keyCount.value = store.count }
 
     package static func encode(_ response: [Reply]) -> [UInt8] {
         var writer = RESPWriter(version: .three)
@@ -68,6 +69,7 @@ package struct KeyValueMachine: StateMachine {
             return false
         }
     }
+
     package var contentHash: UInt64? { store.contentHash }
 
     package func answer(_ query: [KeyValueRead]) -> [Reply] { query.map { store.answer($0) } }
