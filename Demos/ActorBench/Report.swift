@@ -1,5 +1,7 @@
 // What is printed: a table for people, or a JSON object a line.
 
+import Foundation
+
 enum Report {
     static func show(_ benchmark: Benchmark, _ measurements: [Measurement], asJSON: Bool) {
         if !asJSON { print("\(benchmark.name): \(benchmark.title)") }
@@ -13,6 +15,7 @@ enum Report {
                 print("  \(name)\(text(value, benchmark.unit).leftPadded(to: 14))\(ratio(ours, value, measurement))")
             }
         }
+        fflush(nil)  // what is printed into a pipe appears benchmark by benchmark
     }
 
     private static func json(_ benchmark: Benchmark, _ implementation: String, _ value: Double) -> String {
