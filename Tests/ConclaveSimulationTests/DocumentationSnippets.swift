@@ -1,5 +1,7 @@
 import Conclave
+import ConclaveRaft
 import ConclaveSimulation
+import RaftCore
 import Testing
 
 /// The example of "Testing your actors" that needs a simulation, compiled and run; DocumentationTests hold the article against it.
@@ -78,5 +80,80 @@ import Testing
         var shrinker = StepShrinker<Int>(budget: 100) { coins in fails(coins) }
         let few = shrinker.shrink(coins)
         #expect(few == [60, 50])
+    }
+
+    /// Adds up the bytes of its commands.
+    private struct Tally: StateMachine {
+        var sum = 0
+
+        mutating func apply(_ command: ArraySlice<UInt8>, wantsResponse: Bool) throws -> Int {
+            sum += command.reduce(0) { $0 + Int($1) }
+            return sum
+        }
+        func answer(_ query: Void) -> Int { sum }
+
+        static func encode(_ response: Int) -> [UInt8] { Array("\(response)".utf8) }
+        static func decode(response: [UInt8]) throws -> Int { Int(String(decoding: response, as: UTF8.self)) ?? 0 }
+        func writeSnapshot(_ write: (UnsafeRawBufferPointer) throws -> Void) throws {
+            try Self.encode(sum).withUnsafeBytes(write)
+        }
+        mutating func restoreSnapshot(_ read: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws {
+            var bytes: [UInt8] = []
+            try read { bytes += $0 }
+            sum = try Self.decode(response: bytes)
+        }
+    }
+
+    private func tally(seed: UInt64) throws -> Int {
+        let simulation = Simulation(seed: seed)
+        let cluster = try SimulatedCluster(simulation, nodes: 3) { _ in Tally() }
+        let sum = try simulation.run {
+            var acknowledged = 0
+            for number in 0..<20 {
+                if number == 10 { cluster.cutPower(cluster.nodes[0]) }
+                do {
+                    _ = try await cluster.submit([1], to: cluster.nodes[number % 3])
+                    acknowledged += 1
+                } catch is NotDone, is OutcomeUnknown {}
+                await simulation.sleep(for: .milliseconds(100))
+            }
+            try cluster.restart(cluster.nodes[0])
+            await simulation.sleep(for: .seconds(5))
+            let sum = try await cluster.query((), at: cluster.nodes[0])
+            if sum < acknowledged { simulation.fail("\(acknowledged) were acknowledged, and \(sum) are there") }
+            return sum
+        }
+        return sum
+    }
+
+    @Test("the example of \"Simulating a cluster\" runs: a state machine of one's own, over a power cut")
+    func simulatingACluster() throws {
+        for seed in 0..<10 as Range<UInt64> { #expect(try tally(seed: seed) >= 5) }
+    }
+
+    @Test("a cluster of one's own stands what its network and machines do, and elects another leader")
+    func simulatedClusterFaults() throws {
+        for seed in 0..<5 as Range<UInt64> {
+            let simulation = Simulation(seed: seed)
+            let cluster = try SimulatedCluster(simulation, nodes: 3) { _ in Tally() }
+            var faults = NetworkFaults()
+            faults.dropsPerMille = 50
+            faults.duplicatesPerMille = 50
+            cluster.setNetworkFaults(faults)
+            try simulation.advance(by: .seconds(3))
+            let leader = try #require(cluster.nodes.first { cluster.status(of: $0)?.role == .leader })
+            cluster.isolate(leader)
+            cluster.machine(of: leader).setClockRate(partsPerMillion: -20_000)
+            try simulation.advance(by: .seconds(3))
+            let others = cluster.nodes.filter { $0 != leader }
+            #expect(others.contains { cluster.status(of: $0)?.role == .leader })
+            cluster.heal()
+            cluster.kill(others[0])
+            #expect(cluster.status(of: others[0]) == nil)
+            try simulation.advance(by: .seconds(3))
+            try cluster.restart(others[0])
+            try simulation.advance(by: .seconds(3))
+            #expect(Set(cluster.nodes.map { cluster.status(of: $0)?.leader }).count == 1)
+        }
     }
 }

@@ -42,7 +42,7 @@ enum Documentation {
                 }
             }
         }
-        #expect(count == 6)
+        #expect(count == 7)
     }
 
     private func lines(_ text: String) -> [String] {

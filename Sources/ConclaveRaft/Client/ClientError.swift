@@ -19,11 +19,13 @@ public struct NotDone: Error, Hashable, Sendable {
     /// Why not.
     public let reason: Reason
 
-    init(_ reason: Reason) { self.reason = reason }
+    package init(_ reason: Reason) { self.reason = reason }
 }
 
 /// Nobody can tell whether the command was carried out, or still will be. It is carried out once at most.
-public struct OutcomeUnknown: Error, Hashable, Sendable {}
+public struct OutcomeUnknown: Error, Hashable, Sendable {
+    package init() {}
+}
 
 /// The command was carried out, once, but its answer is not to be had: it was too large to be kept for a second try, and the first
 /// one was lost.
