@@ -82,17 +82,32 @@ extension RaftWorld {
             guard await ask(.add(record), &random) else { return }
             return update(.replace(isLost: isLost, newcomer: newcomer, oldIsRemoved: isLost, newIsAdded: true))
         }
-        guard server(newcomer)?.status.current.standing == .voter else { return }
-        if !isLost {
-            guard await ask(.remove(old), &random) else { return }
-            retire(old)
+        guard server(newcomer)?.status.current.standing == .voter else {
+            // Who was a member already may have been one by a change that came to nothing with its leader.
+            if let members = leadersMembers, !members.contains(newcomer) {
+                update(.replace(isLost: isLost, newcomer: newcomer, oldIsRemoved: isLost, newIsAdded: false))
+            }
+            return
         }
+        // And so may who was no member any more.
+        guard let members = leadersMembers else { return }
+        if members.contains(old) {
+            _ = await ask(.remove(old), &random)
+            return
+        }
+        retire(old)
         withState { state in
             state.places = state.places.map { $0 == old ? newcomer : $0 }
             state.newcomer = nil
             state.replacements += 1
             state.orders.removeFirst()
         }
+    }
+
+    /// The members as the leader with the highest term sees them; nil: nobody leads.
+    private var leadersMembers: [NodeID]? {
+        let leaders = ids.compactMap { server($0)?.status.current }.filter { $0.role == .leader }
+        return leaders.max { $0.term < $1.term }.map(\.configuration.members)
     }
 
     private func update(_ kind: Order.Kind) { withState { $0.orders[0].kind = kind } }
