@@ -270,4 +270,73 @@ import Testing
         #expect(state == nil)
         #expect(action == nil)
     }
+
+    /// Notes each message that an agent has received.
+    private struct Received: Instrument {
+        let journal = Journal<String>()
+        func handlerEnded(in actor: ActorInfo, error: (any Error)?) { if actor.path == "/agent" { journal.note("") } }
+    }
+
+    @Test("what an agent holds when it ends becomes dead letters, and who waits for it is told at once")
+    func heldAtTheEnd() async throws {
+        let received = Received()
+        let system = ActorSystem("agents", instrument: received)
+        let gate = DispatchSemaphore(value: 0)
+        let agent = try Agent(0, in: system, name: "agent")
+        agent.sendBlocking { _ in gate.wait() }
+        agent.send { $0 += 1 }
+        async let settled = agent.settled()
+        async let found = askFailure { try await agent.get(timeout: .seconds(60)) }
+        #expect(await received.journal.first(4).count == 4)
+        agent.stop()
+        gate.signal()
+        #expect(await agent.terminated().isNormal)
+        #expect(await !settled)
+        #expect(await found == "noProcess")
+        await system.shutdown()
+        // The three that were held, and the end of the blocking action, which came too late.
+        #expect(system.deadLetterCount == 4)
+    }
+
+    @Test("a blocking action that outlives its incarnation changes nothing of the next one")
+    func blockingOverRestart() async throws {
+        let system = ActorSystem("agents")
+        let (first, second) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let journal = Journal<String>()
+        let failing = Journal<ActorRef<Puppet.Message>>()
+        let made = Journal<Agent<[String]>>()
+        try system.spawn("parent") {
+            Puppet(starting: { context in
+                context.supervise(.oneForAll)
+                failing.note(try context.spawn(options: .permanent) { Puppet() })
+                made.note(try context.spawnAgent([], name: "agent", options: .permanent))
+                try context.spawn("witness", options: .permanent) {
+                    Puppet(starting: { _ in journal.note("started") })
+                }
+            })
+        }
+        let agent = try #require(await made.first(1).first)
+        agent.sendBlocking { state in
+            journal.note("first")
+            first.wait()
+            state.append("first")
+        }
+        #expect(await journal.first(2) == ["started", "first"])
+        failing.entries.first?.act { _ in throw Planned() }
+        try await waitUntil { await system.snapshot()["/parent/agent"]?.state == .ending }
+        agent.sendBlocking { state in
+            journal.note("second")
+            second.wait()
+            state.append("second")
+        }
+        first.signal()
+        #expect(await journal.first(4).contains("second"))
+        agent.send { $0.append("third") }
+        async let state = agent.get()
+        // The order comes after the question, which waits for the second action.
+        await #expect(throws: AgentError.self) { try await agent.restart(with: []) }
+        second.signal()
+        #expect(try await state == ["second", "third"])
+        await system.shutdown()
+    }
 }

@@ -1,4 +1,5 @@
 import Conclave
+import Dispatch
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct RegistryTests {
@@ -54,6 +55,25 @@ import Testing
         #expect(system.registry.names == [])
         let next = try system.spawn { Puppet(starting: { try $0.register("name") }) }
         #expect(system.registry.lookup("name") == next)
+        await system.shutdown()
+    }
+
+    @Test("a failed start leaves no name behind while its children are still stopping")
+    func failedStartWithChildren() async throws {
+        let system = ActorSystem("registry")
+        let gate = DispatchSemaphore(value: 0)
+        #expect(throws: Planned.self) {
+            try system.spawn {
+                Puppet(starting: { context in
+                    try context.register("name")
+                    try context.spawn(options: SpawnOptions(runsOn: .ownThread)) { Puppet() }.act { _ in gate.wait() }
+                    throw Planned()
+                })
+            }
+        }
+        let next = try system.spawn { Puppet(starting: { try $0.register("name") }) }
+        #expect(system.registry.lookup("name") == next)
+        gate.signal()
         await system.shutdown()
     }
 

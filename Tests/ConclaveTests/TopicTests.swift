@@ -69,6 +69,13 @@ import Testing
         await system.shutdown()
     }
 
+    @Test("a sequence that is made after the end ends at once")
+    func sequenceAfterTheEnd() async {
+        let system = ActorSystem("topics")
+        await system.shutdown()
+        for await _ in system.events.events() { Issue.record("an event after the end") }
+    }
+
     @Test("a sequence holds as many events as it was made for and counts what it drops; finish ends it")
     func sequence() async throws {
         let topic = Topic<Int>()

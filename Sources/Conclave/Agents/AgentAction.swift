@@ -8,8 +8,8 @@ enum AgentAction<State: Sendable>: Sendable {
     case get(Reply<Result<State, AgentError>>)
     case settled(Reply<Bool>)
     case restart(State, discardingHeld: Bool, Reply<Result<Void, AgentError>>)
-    /// A blocking action is over.
-    case returned(Result<State, any Error>)
+    /// The blocking action with this number is over.
+    case returned(Result<State, any Error>, turn: Int)
     /// The actor that runs blocking actions has ended.
     case runnerEnded(ExitReason)
     /// There is more to run of what was held.

@@ -71,7 +71,7 @@ struct AgentBehavior<State: Sendable>: Behavior {
     mutating func receiveOther(_ message: consuming Message, _ context: borrowing Context<Message>) throws {
         if message.isHeld {
             if isOpen { return try perform(message, context) }
-            return hold(message)
+            return hold(message, context)
         }
         switch consume message {
         case .restart(let state, let discardingHeld, let reply):
@@ -82,8 +82,9 @@ struct AgentBehavior<State: Sendable>: Behavior {
             shared.failure.publish(nil)
             reply(.success(()))
             try resume(context)
-        case .returned(let result):
-            guard case .blocked = condition else { return }
+        case .returned(let result, let turn):
+            // Not one that an earlier incarnation began and that ended with it.
+            guard case .blocked = condition, turn == shared.turn else { return }
             switch result {
             case .success(let state): self.state = state
             case .failure(let error): try fail(error, context)
@@ -118,9 +119,9 @@ struct AgentBehavior<State: Sendable>: Behavior {
         }
     }
 
-    private mutating func hold(_ action: consuming Message) {
+    private mutating func hold(_ action: consuming Message, _ context: borrowing Context<Message>) {
         if case .failed(let error) = condition, action.answer(.failed(error)) { return }
-        shared.held.append(action)
+        shared.hold(action, for: context.object)
     }
 
     /// Runs what is held, for one turn.
@@ -165,7 +166,8 @@ struct AgentBehavior<State: Sendable>: Behavior {
         isOpen = false
         // A blocking action may take long: what is finished is seen meanwhile.
         shared.published.publish(state)
-        runner.send(BlockingAction(state: state, run: action))
+        shared.turn += 1
+        runner.send(BlockingAction(state: state, turn: shared.turn, run: action))
     }
 
     private mutating func startRunner(_ context: borrowing Context<Message>) throws -> ActorRef<BlockingAction<State>> {

@@ -3,16 +3,54 @@
 /// The parts of an agent that outlive an incarnation.
 @usableFromInline
 final class AgentShared<State: Sendable>: @unchecked Sendable {
-    // SAFETY: `held` and `nested` are only touched by the agent's handlers; the others have locks of their own.
+    // SAFETY: `held`, `isEndWatched`, `turn` and `nested` are only touched by the agent's handlers; the others have locks of their own.
 
     let published: Published<State>
     let failure = Published<(any Error)?>(nil)
     /// What was received while the agent could not run it: during a blocking action or after a failure.
     var held: Ring<AgentAction<State>> = Ring()
+    /// Somebody sees to what is held when the agent ends.
+    private var isEndWatched = false
+    /// The number of the blocking action that was begun last, by whichever incarnation.
+    var turn = 0
     /// What the running action sends to agents.
     @usableFromInline let nested = HeldSends()
 
     init(_ state: State) { published = Published(state) }
+
+    /// Keeps an action of `agent` until it can be run, or becomes a dead letter with the agent's end.
+    func hold(_ action: consuming AgentAction<State>, for agent: ActorCell) {
+        if !isEndWatched {
+            isEndWatched = true
+            HeldActionsWatch(of: agent, self).begin()
+        }
+        held.append(action)
+    }
+
+    /// The agent has ended for good. By the holder of its scheduling right.
+    fileprivate func discardHeld(of agent: ActorCell, _ reason: ExitReason) {
+        let thread = ThreadState.current
+        let before = thread.pointee.askFailure
+        thread.pointee.askFailure = .afterEnd(reason)
+        defer { thread.pointee.askFailure = before }
+        while held.popFirst() != nil { agent.publishDeadLetter(sender: nil, .ended(reason)) }
+    }
+}
+
+/// Makes dead letters of what an agent holds at its end: it is in no mailbox. Begun with the first action that is held.
+private final class HeldActionsWatch<State: Sendable>: Watch, @unchecked Sendable {
+    // SAFETY: constant.
+    private let shared: AgentShared<State>
+
+    init(of agent: ActorCell, _ shared: AgentShared<State>) {
+        self.shared = shared
+        super.init(target: agent)
+    }
+
+    /// Whoever hears of the end finds nothing waiting.
+    override var comesFirst: Bool { true }
+
+    override func deliverDown(_ reason: ExitReason) { shared.discardHeld(of: target, reason) }
 }
 
 /// A value that one party sets and any may look at.

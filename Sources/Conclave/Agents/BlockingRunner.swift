@@ -3,6 +3,8 @@
 /// An action with the state it is to change.
 struct BlockingAction<State: Sendable>: Sendable {
     var state: State
+    /// Tells the answer from that to an earlier action.
+    let turn: Int
     let run: @Sendable (inout State) throws -> Void
 }
 
@@ -19,9 +21,9 @@ struct BlockingRunner<State: Sendable>: Behavior {
     ) {
         do {
             try nested.attempt(message.run, on: &message.state)
-            agent.send(.returned(.success(message.state)))
+            agent.send(.returned(.success(message.state), turn: message.turn))
         } catch {
-            agent.send(.returned(.failure(error)))
+            agent.send(.returned(.failure(error), turn: message.turn))
         }
     }
 }

@@ -185,6 +185,7 @@ final class ActorCell: @unchecked Sendable {
             isEndFinal = true
             // At once, so that the caller may try again, although children may take a while to stop.
             releaseName()
+            withdrawReservedNames()
             beginEnding()
             if attendInPassing() { preconditionFailure("\(path) failed to start and yet is running") }
             throw error
@@ -419,6 +420,7 @@ final class ActorCell: @unchecked Sendable {
             if isFirstStart {
                 isEndFinal = true
                 releaseName()
+                withdrawReservedNames()
             }
             beginEnding()
         case .running: requestEnd(reason)

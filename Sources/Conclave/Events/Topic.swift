@@ -13,9 +13,10 @@ public final class Topic<Event: Sendable>: @unchecked Sendable {
         case handler(@Sendable (Event) -> Void)
     }
 
-    // SAFETY: `entries` is only touched under `lock`.
+    // SAFETY: `entries` and `isFinished` are only touched under `lock`.
     private let lock = SpinLock()
     private var entries = OrderedEntries<Subscriber>()
+    private var isFinished = false
     /// Spares an event its making while nobody listens.
     private let subscribers = Atomic<Int>(0)
 
@@ -82,7 +83,8 @@ public final class Topic<Event: Sendable>: @unchecked Sendable {
 
     // MARK: Tasks
 
-    /// The events from now on, for one task to iterate. It ends with its task's cancellation or with `finish`.
+    /// The events from now on, for one task to iterate. It ends with its task's cancellation or with `finish`; at once
+    /// if that came before.
     ///
     /// - Parameter limit: how many events wait for the task; of more the oldest are dropped and counted.
     public func events(limit: Int = 1024) -> TopicEvents<Event> {
@@ -95,12 +97,15 @@ public final class Topic<Event: Sendable>: @unchecked Sendable {
         continuation.onTermination = { [weak self, dropped] _ in
             withExtendedLifetime(dropped) { _ = self?.remove(id) }
         }
+        // After it was added: either `finish` finds it, or we find that there was one.
+        if lock.withLock({ isFinished }) { continuation.finish() }
         return TopicEvents(stream: stream, dropped: dropped)
     }
 
-    /// Ends all sequences, after what was published before. Actors notice nothing.
+    /// Ends all sequences, after what was published before, and those made later at once. Actors notice nothing.
     public func finish() {
         lock.lock()
+        isFinished = true
         let all = entries.all()
         lock.unlock()
         for case .sequence(let continuation, _) in all { continuation.finish() }

@@ -119,11 +119,13 @@ struct StartFrame {
 
 extension UnsafeMutablePointer where Pointee == ThreadState {
     /// The thread begins to run an actor whose scheduling right it holds.
+    ///
+    /// Releasing: the watchdog that sees it here sees also that a new batch was counted, and that the next-slot was emptied for it.
     @inlinable
-    func enter(_ cell: CellPointer) { pointee.running.store(UInt(bitPattern: cell), ordering: .relaxed) }
+    func enter(_ cell: CellPointer) { pointee.running.store(UInt(bitPattern: cell), ordering: .releasing) }
 
-    /// The thread begins to run a piece of a task.
-    func enterJob() { pointee.running.store(ThreadState.job, ordering: .relaxed) }
+    /// The thread begins to run a piece of a task. Releasing: as `enter`.
+    func enterJob() { pointee.running.store(ThreadState.job, ordering: .releasing) }
 
     /// The thread is about to give the right away, after which the actor may be freed at any moment.
     ///

@@ -95,6 +95,17 @@ public final class Registry: @unchecked Sendable {
         lock.unlock()
     }
 
+    /// The start of the actor that took these names has failed.
+    func withdraw(_ names: [String], of cell: ActorCell) {
+        var withdrawn: [Entry] = []
+        lock.lock()
+        for name in names where entries[name]?.cell === cell {
+            if let entry = entries.removeValue(forKey: name) { withdrawn.append(entry) }
+        }
+        lock.unlock()
+        for entry in withdrawn { entry.watch.cancel() }
+    }
+
     private func remove(_ name: String, _ cell: ActorCell) {
         lock.lock()
         let entry = entries[name]?.cell === cell ? entries.removeValue(forKey: name) : nil
@@ -145,6 +156,13 @@ extension ActorCell {
     func showReservedNames() {
         guard let relations, !relations.reservedNames.isEmpty else { return }
         system.registry.show(relations.reservedNames, of: self)
+        relations.reservedNames = []
+    }
+
+    /// The first start has failed: others may have the names it took.
+    func withdrawReservedNames() {
+        guard let relations, !relations.reservedNames.isEmpty else { return }
+        system.registry.withdraw(relations.reservedNames, of: self)
         relations.reservedNames = []
     }
 }
