@@ -184,12 +184,21 @@ extension Replay {
 
     /// So many batches are lost, the last of which cut the log behind `lastCut`; what comes next follows `base`.
     private mutating func bridge(to base: LogPosition, lost: UInt64, lastCut: LogIndex) -> Bool {
+        if liesBeforeStart(base) {
+            reset(to: base)
+            return true
+        }
         guard base.index >= start.index else { return false }
-        // Of a single batch it is known which entries it replaced.
-        if lost == 1, lastCut >= start.index { truncate(behind: lastCut) }
+        // What was there behind the last cut has been replaced.
+        truncate(behind: max(lastCut, start.index))
         if base.index > last.index {
             // Terms never go back along a log: what lies between two entries of one term is of that term.
             let known = last.term == base.term ? base.term : nil
+            // What the batches before the last one replaced is not known. Nothing, where our last entry is of the term of one behind it
+            // (log matching), of the present term, or in a snapshot.
+            if lost > 1, known == nil, last.term < hardState.term, last.index > snapshot.index {
+                doubtfulUpTo = last.index
+            }
             while last.index < base.index {
                 let index = last.index.next
                 let term = index == base.index ? base.term : known

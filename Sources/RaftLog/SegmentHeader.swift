@@ -16,7 +16,8 @@ import RaftCore
 /// Flags: bit 0, the file was used before: what lies behind its batches is not zero; bit 1, there is a vote. All
 /// integers are little-endian. Batches begin at byte 4096, so that writing them never touches the header's page.
 ///
-/// Position, hard state and snapshot are those of the moment before the first batch: the segments before this one can go.
+/// Position, hard state and snapshot are those of the moment before the first batch: the segments before this one can go. The batch may
+/// replace entries up to that position, or never arrive, and another one come in its place.
 ///
 /// Format 1 had no position, hard state and snapshot here, and no second copy; it is refused.
 struct SegmentHeader: Hashable {

@@ -81,6 +81,10 @@ package final class WriteAheadLog {
     private var nextSequence: UInt64
     private var previousChecksum: UInt32
     private var previousBase: LogIndex
+    /// Hard state and last entry as the files have them, without what is pending. A segment that is begun says so: should its first
+    /// batch never arrive, another one may follow.
+    private var writtenHardState: HardState
+    private var writtenLast: LogPosition
     private var condition = Condition.healthy
     /// Appended and not yet written. Invariant: the entries' indexes have no gap and end at `lastIndex`.
     private var pendingEntries: [Entry] = []
@@ -123,6 +127,8 @@ package final class WriteAheadLog {
         previousChecksum = replay.previousChecksum
         previousBase = replay.previousBase
         hardState = replay.hardState
+        writtenHardState = replay.hardState
+        writtenLast = replay.last
         damaged = replay.damaged
         terms = TermRuns(start: replay.start)
         for position in replay.entries.indices { terms.append(replay.entries[position].term) }
@@ -325,8 +331,7 @@ extension WriteAheadLog {
     ) throws(LogError) {
         let length = FrameHeader.lengthBytes(purpose, entryCount: entries.count, payloadBytes: payloadBytes)
         if segment.end + length > segment.sizeBytes {
-            // The header speaks of the log as it is before the batch.
-            try rollOver(purpose == .replacingSnapshot ? terms.last : base, atLeast: length)
+            try rollOver(atLeast: length)
         }
         buffer.require(length)
         let frame = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<length])
@@ -356,6 +361,9 @@ extension WriteAheadLog {
         nextSequence += 1
         previousChecksum = checksum
         previousBase = base.index
+        writtenHardState = hardState
+        writtenLast = base
+        if purpose == .append, let last = entries.last { writtenLast = LogPosition(index: last.index, term: last.term) }
         buffer.shrink(to: 1 << 20)
     }
 
@@ -375,7 +383,7 @@ extension WriteAheadLog {
     }
 
     /// Begins the next segment, in a spare one where there is one.
-    private func rollOver(_ base: LogPosition, atLeast length: Int) throws(LogError) {
+    private func rollOver(atLeast length: Int) throws(LogError) {
         let fitsSpare = SegmentHeader.batchesOffset + length <= options.segmentSizeBytes
         let spare = fitsSpare ? spares.take() : nil
         let header = SegmentHeader(
@@ -385,8 +393,8 @@ extension WriteAheadLog {
             firstSequence: nextSequence,
             previousChecksum: previousChecksum,
             previousBase: previousBase,
-            base: base,
-            hardState: hardState,
+            base: writtenLast,
+            hardState: writtenHardState,
             snapshot: snapshot?.position ?? .start
         )
         let sizeBytes = max(options.segmentSizeBytes, SegmentHeader.batchesOffset + length)

@@ -7,27 +7,106 @@ import Testing
 
 @Suite("Crashes")
 struct CrashTests {
-    /// Seeds to explore: from RAFTLOG_SEED (replays one), or RAFTLOG_SEEDS many, or a few fixed and one fresh.
-    static let seeds: [UInt64] = {
+    /// What to explore: one script, or many fresh ones, as the environment says, or a few that stay and a fresh one.
+    struct History: CustomTestStringConvertible, Sendable {
+        var seed: UInt64
+        var mood = ScriptMood.mixed
+
+        var testDescription: String { "\(mood.rawValue) \(seed)" }
+        var replay: String {
+            "replay: RAFTLOG_SEED=\(seed) RAFTLOG_MOOD=\(mood.rawValue) swift test --filter CrashTests"
+        }
+
+        func explore(oneCutOf distance: Int = 1) -> (violations: [String], census: CrashCensus) {
+            var generator = SeededGenerator(seed: seed)
+            var exploration = CrashExploration(script: makeScript(seed: seed, mood: mood), mood: mood)
+            exploration.cutDistance = distance
+            return (exploration.run(generator: &generator), exploration.census)
+        }
+    }
+
+    /// Those that stay found something once.
+    static let kept: [History] = [
+        // These two drop a segment whose end was replaced after entries had been appended to the next one.
+        History(seed: 4_003_176_801), History(seed: 1_010_924_480),
+        // A crash right behind the header of a new segment; what comes there after the restart is another batch than the one it was
+        // begun for.
+        History(seed: 3_143_700_556, mood: .replacing), History(seed: 2_970_445_717, mood: .installing),
+    ]
+
+    static let histories: [History] = {
         let environment = ProcessInfo.processInfo.environment
-        if let seed = environment["RAFTLOG_SEED"].flatMap({ UInt64($0) }) { return [seed] }
-        let count = environment["RAFTLOG_SEEDS"].flatMap { Int($0) } ?? 1
-        // The last two drop a segment whose end was replaced after entries had been appended to the next one.
-        return [1, 2, 4_003_176_801, 1_010_924_480] + (0..<count).map { _ in UInt64.random(in: 3...UInt64(UInt32.max)) }
+        let mood = environment["RAFTLOG_MOOD"].flatMap(ScriptMood.init(rawValue:))
+        if let seed = environment["RAFTLOG_SEED"].flatMap({ UInt64($0) }) {
+            return [History(seed: seed, mood: mood ?? .mixed)]
+        }
+        func fresh(_ number: Int) -> History {
+            let moods = ScriptMood.allCases
+            return History(seed: .random(in: 3...UInt64(UInt32.max)), mood: mood ?? moods[number % moods.count])
+        }
+        if let count = environment["RAFTLOG_SEEDS"].flatMap({ Int($0) }) { return (0..<count).map(fresh) }
+        return kept + [fresh(.random(in: 0..<100))]
     }()
 
     @Test(
         "P8, P9, P29, P35: whatever a power cut leaves, recovery yields what was acknowledged, or that and the whole next step",
-        arguments: seeds
+        arguments: histories
     )
-    func everyCut(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
-        let exploration = CrashExploration(script: makeScript(seed: seed))
-        let violations = exploration.run(generator: &generator)
-        #expect(
-            violations.isEmpty,
-            "replay: RAFTLOG_SEED=\(seed) swift test --filter CrashTests\n\(violations.prefix(3).joined(separator: "\n"))"
-        )
+    func everyCut(history: History) {
+        let (violations, census) = history.explore()
+        #expect(violations.isEmpty, "\(history.replay)\n\(violations.prefix(3).joined(separator: "\n"))")
+        print("\(history.testDescription): \(census)")
+    }
+
+    @Test("the explorations meet every kind of crash that recovery has to get right")
+    func everyKind() {
+        var census = CrashCensus()
+        for mood in ScriptMood.allCases {
+            let history = History(seed: 2, mood: mood)
+            let (violations, met) = history.explore(oneCutOf: 6)
+            #expect(violations.isEmpty, "\(history.replay)\n\(violations.prefix(3).joined(separator: "\n"))")
+            census.add(met)
+        }
+        print(census)
+        for kind in CrashCensus.Kind.allCases { #expect(census.counts[kind] ?? 0 > 2, "\(kind): \(census)") }
+    }
+
+    @Test(
+        "a segment that was begun for a batch that never arrived takes another one, and can be the first that is left"
+    )
+    func batchNeverArrived() throws {
+        for isReplacing in [false, true] {
+            let disk = MemoryDisk()
+            let options = small(zeroAheadBytes: 0)
+            let (log, _) = try open(disk, options: options)
+            try log.append(hardState: vote(1, 1), entries: entries(1...10, payloadBytes: 300))
+            try log.sync()
+            // The header of the next segment is written, and nothing more.
+            let second = disk.segmentName(2)
+            disk.setFaults { operation, name, _ in
+                operation == .write && name == second ? .system(code: 5, message: "I/O error") : nil
+            }
+            try log.append(
+                hardState: vote(2, 2),
+                entries: entries(isReplacing ? 6...9 : 11...14, term: 2, payloadBytes: 300)
+            )
+            #expect(throws: LogError.self) { try log.sync() }
+            log.close()
+            disk.setFaults(nil)
+            disk.crash { _ in true }
+            #expect(try disk.list().contains(second))
+
+            let (again, recovered) = try open(disk, options: options)
+            #expect(recovered.hardState == vote(1, 1) && recovered.state.lastIndex == LogIndex(10))
+            try again.append(entries: entries(11...12))
+            try again.sync()
+            try again.adopt(writeSnapshot(LogPosition(index: LogIndex(11), term: Term(1)), disk), replacingLog: false)
+            try again.dropOldSegments(keeping: .none)
+            #expect(again.segmentCount == 1)
+            again.close()
+            let last = try recover(disk, options: options)
+            #expect(last.hardState == vote(1, 1) && last.entries == entries(11...12))
+        }
     }
 
     private final class SyncSkippingDisk: ForwardingDisk, @unchecked Sendable {
@@ -53,7 +132,7 @@ struct CrashTests {
         for wrap in wraps {
             var generator = SeededGenerator(seed: 1)
             let options = small(segmentSizeBytes: 7 << 10, zeroAheadBytes: 0)
-            let exploration = CrashExploration(script: makeScript(seed: 1, steps: 20), options: options, wrap: wrap)
+            var exploration = CrashExploration(script: makeScript(seed: 1, steps: 20), options: options, wrap: wrap)
             #expect(!exploration.run(generator: &generator).isEmpty)
         }
     }

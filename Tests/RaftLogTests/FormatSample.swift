@@ -10,6 +10,11 @@ enum FormatSample: String, CaseIterable, Sendable {
     case led
     /// A snapshot in the place of the log, and a damaged entry that was written again.
     case repaired
+    /// The first one as earlier builds wrote it: a segment's header says what its first batch is about to bring.
+    case eager
+
+    /// What today's build writes.
+    static let written: [FormatSample] = [.led, .repaired]
 
     static let options = small(segmentSizeBytes: 4096 + 800, zeroAheadBytes: 0)
 
@@ -32,7 +37,7 @@ enum FormatSample: String, CaseIterable, Sendable {
     var state: LogState {
         var state = LogState()
         switch self {
-        case .led:
+        case .led, .eager:
             state.hardState = vote(4)
             state.start = LogPosition(index: LogIndex(6), term: Term(2))
             state.entries = entries(7...13, term: 2, payloadBytes: 60) + entries(14...20, term: 4, payloadBytes: 70)
@@ -60,7 +65,7 @@ enum FormatSample: String, CaseIterable, Sendable {
             try log.adopt(sealed, replacingLog: replacingLog)
         }
         switch self {
-        case .led:
+        case .led, .eager:
             try put(vote(1, 1), [entry(1, payloadBytes: 0, kind: .noop), Self.configurationEntry(2)])
             try put(nil, entries(3...9))
             try put(vote(2, 3), entries(5...6, term: 2))
