@@ -139,6 +139,8 @@ package struct RaftCore: Sendable {
         if let lost = restored.lost, lost.upperBound > log.lastIndex {
             quarantine = Quarantine(lastLost: lost.upperBound, term: hardState.term)
         }
+        // Nobody else could lead, so there is nobody to wait for.
+        if isOnlyVoter { campaignAt = now }
         // What was promised before the restart is not known.
         promise()
     }
@@ -329,6 +331,9 @@ extension RaftCore {
         return !configuration.voters.isEmpty && configurationIndex <= commitIndex
             && !configuration.isVoter(id) && !configuration.learners.contains(id)
     }
+
+    /// Whether this server alone votes, in the last configuration known to be committed and in all after it.
+    var isOnlyVoter: Bool { openConfigurations.allSatisfy { $0.voters == [id] && !$0.isJoint } }
 
     /// Whether this server may have lost what it acknowledged, and so neither campaigns nor denies (rule P34).
     package var isQuarantined: Bool { quarantine != nil }

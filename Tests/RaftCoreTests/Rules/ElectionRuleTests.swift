@@ -22,6 +22,56 @@ import Testing
         #expect(output.readsReady == [ReadyRead(id: ReadID(1), index: LogIndex(2))])
     }
 
+    @Test("who alone votes stands for election at once after a start, and leads when its term and vote are durable")
+    func loneVoterAtOnce() throws {
+        var core = RaftCore.lone(voters: 1, term: 3, vote: n1, log: [1, 3])
+        #expect(core.ticksUntilTimeout == 1)
+        core.tick()
+        #expect(core.role == .candidate && core.term == Term(4))
+        let output = core.takeOutput()
+        #expect(output.hardState == HardState(term: Term(4), vote: n1) && output.entriesToAppend.isEmpty)
+        for _ in 0..<3 { core.tick() }
+        #expect(core.role == .candidate)
+        core.persisted(try #require(output.ticket))
+        #expect(core.role == .leader && core.term == Term(4) && core.commitIndex == .zero)
+    }
+
+    @Test(
+        "a lone voter waits its time if others may still vote, if its log is damaged, and while it may have promised a lease"
+    )
+    func loneVoterWaits() {
+        func start(_ configuration: Configuration, leases: Int? = nil, lost: Bool = false) -> RaftCore {
+            let alone = Configuration(voters: [n1]).encoded()
+            let entry = Entry(term: Term(1), index: LogIndex(1), kind: .configuration, payload: alone)
+            var restored = RestoredState(hardState: HardState(term: Term(1)), entries: [entry])
+            if lost { restored.lost = LogIndex(2)...LogIndex(2) }
+            return RaftCore(
+                id: n1,
+                configuration: configuration,
+                timing: RaftTiming(leaseDriftPercent: leases),
+                restored: restored,
+                seed: 1
+            )
+        }
+        var core = start(Configuration(voters: [n1], learners: [n2]))
+        core.tick()
+        #expect(core.role == .candidate)
+        // The entry that leaves it alone may not be committed: the other one may lead.
+        for before in [[n1, n2], [n2]] {
+            core = start(Configuration(voters: before))
+            for _ in 0..<14 { core.tick() }
+            #expect(core.role == .follower)
+        }
+        core = start(Configuration(voters: [n1]), leases: 10)
+        for _ in 0..<14 { core.tick() }
+        #expect(core.role == .follower)
+        core.tick()
+        #expect(core.role == .candidate)
+        core = start(Configuration(voters: [n1]), lost: true)
+        for _ in 0..<100 { core.tick() }
+        #expect(core.role == .follower && core.term == Term(1))
+    }
+
     @Test("a new leader appends a no-op of its own term and announces itself with it")
     func noop() {
         var core = RaftCore.lone(log: [])
