@@ -40,7 +40,8 @@ let package = Package(
         .executableTarget(
             name: "ConclaveCommand",
             dependencies: [
-                "Conclave", "ConclaveNet", "ConclaveRaft", "ConclaveSimulation", "KeyValue", "RaftCore", "RaftLog",
+                "Conclave", "ConclaveNet", "ConclaveRaft", "ConclaveSimulation", "KeyValue", "PlantedBugs", "RaftCore",
+                "RaftLog", "RaftScenario",
             ]
         ),
 
@@ -85,7 +86,11 @@ let package = Package(
         .testTarget(name: "KeyValueTests", dependencies: ["KeyValue"]),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["Conclave", "ConclaveCommand", "ConclaveRaft", "KeyValue", "RaftCore", "RaftLog"]
+            dependencies: [
+                "Conclave", "ConclaveCommand", "ConclaveRaft", "ConclaveSimulation", "KeyValue", "PlantedBugs",
+                "RaftCore",
+                "RaftLog",
+            ]
         ),
         .testTarget(name: "ActorBenchTests", dependencies: ["ActorBench"]),
         .testTarget(

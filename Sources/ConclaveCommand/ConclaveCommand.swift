@@ -47,6 +47,8 @@ struct ConclaveCommand {
         case .client(let options):
             return try await runClient(options)
         case .simulate(let options):
+            if options.plantsBugs { return await runPlantedBugs() }
+            if let file = options.scenario { return try playScenario(file) }
             return try await runSimulation(options)
         case .admin(let options):
             return try runAdmin(options) { StandardStreams.writeOutput($0) }

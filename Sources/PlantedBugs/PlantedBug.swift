@@ -100,7 +100,7 @@ package enum PlantedBug: String, CaseIterable, Sendable {
                 id == NodeID(1) ? Configuration(voters: Array(beginning.voters.prefix(2))) : beginning
             }
         case .commitsOldTerms:
-            meddling.afterInput = { _, _, core in core.termStart = .zero }
+            meddling.afterInput = { _, _, core in core.commitByCounting(core.configuration.voters.count / 2 + 1) }
         case .changesTooEarly:
             meddling.beforeInput = { input, core in
                 guard case .change = input else { return }
@@ -121,7 +121,10 @@ package enum PlantedBug: String, CaseIterable, Sendable {
         case .countsItselfWhenRemoved:
             meddling.afterInput = { _, _, core in core.electorate = core.electorate.including(.voters) }
         case .countsTooFew:
-            meddling.afterInput = { _, _, core in core.commitWithTooFew() }
+            meddling.afterInput = { _, _, core in
+                guard core.configuration.voters.count > 2 else { return }
+                core.commitByCounting(core.configuration.voters.count / 2, from: core.termStart)
+            }
         case .commitsBeyondProof:
             meddling.afterInput = { input, _, core in
                 guard let append = core.followed(input) else { return }
@@ -188,14 +191,14 @@ extension RaftCore {
         return append
     }
 
-    /// Commits what one voter less than a majority has.
-    fileprivate mutating func commitWithTooFew() {
-        guard role == .leader, configuration.voters.count > 2 else { return }
-        var matches = peerStatus.filter { configuration.voters.contains($0.id) }.map(\.match)
+    /// Commits what so many voters have, this leader included, whatever its term is.
+    fileprivate mutating func commitByCounting(_ count: Int, from first: LogIndex = .zero) {
+        guard role == .leader, !configuration.isJoint, configuration.isVoter(id) else { return }
+        var matches = peerStatus.filter { configuration.isVoter($0.id) }.map(\.match)
         matches.append(persistedIndex)
         matches.sort(by: >)
-        let reached = matches[configuration.voters.count / 2 - 1]
-        if reached >= termStart { commitIndex = max(commitIndex, reached) }
+        let reached = matches[count - 1]
+        if reached >= first { commitIndex = max(commitIndex, reached) }
     }
 }
 

@@ -123,7 +123,7 @@ import Testing
     @Test("commands of sessions are carried out once although their frames arrive twice and their servers die")
     func sessions() throws {
         let plan = """
-            0 ms network 50-20000 us drop 50 duplicate 300 reorder 200
+            0 ms network 50-20000 us drop 50 duplicate 300 reorder 200 straggle 20
             1500 ms kill 1
             2000 ms restart 1
             2500 ms kill 2

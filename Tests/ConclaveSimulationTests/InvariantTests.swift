@@ -186,6 +186,22 @@ private func snapshot(at index: UInt64, term: UInt64 = 1, voters: [UInt64] = [1,
         #expect(checker.look(at: MadeUpCore(1, term: 0)) == nil)
     }
 
+    @Test("P28: who listens to a server that lost its data breaks a rule")
+    func wipedIdentity() {
+        var checker = IdentityChecker()
+        #expect(checker.heard(two, by: one) == nil)
+        checker.wiped(two)
+        #expect(checker.heard(two, by: one)?.hasPrefix("wiped identity: ") == true)
+        #expect(checker.heard(one, by: two) == nil)
+        // Until it is removed: then it is a stranger.
+        checker.look(at: MadeUpCore(1))
+        #expect(checker.heard(two, by: one) != nil)
+        var later = MadeUpCore(1)
+        later.configuration = Configuration(voters: [one, NodeID(3)])
+        checker.look(at: later)
+        #expect(checker.heard(two, by: one) == nil && checker.heard(two, by: NodeID(3)) != nil)
+    }
+
     @Test("P2: a change of membership before a commit in the own term, or on top of an open one, is a violation")
     func changes() {
         func leader(_ change: UInt64, commit: UInt64) -> MadeUpCore {

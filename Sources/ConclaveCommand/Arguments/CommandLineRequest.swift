@@ -206,6 +206,8 @@ extension SimulateOptions {
         }
         plan = arguments.values["--plan"]
         isRepeated = arguments.has("--twice")
+        scenario = arguments.values["--scenario"]
+        plantsBugs = arguments.has("--planted")
     }
 }
 

@@ -94,8 +94,12 @@ enum HelpText {
                          are slow, hang, are full or forget a bit
                   all    both, and servers that are wiped, replaced and asked to lead
 
-        The first seed that fails ends the run: its faults are cut down to those that it takes, and written to a file that
-        --plan plays again, with a trace and, for a history, an HTML timeline.
+        The first seed that fails ends the run: its faults are cut down to those that it takes, and written to a scenario
+        that --scenario plays again, with a trace and, for a history, an HTML timeline.
+
+        With --planted, bugs that real implementations had are planted in the servers, one after the other: the table says how
+        many seeds it took to catch each, which checker did, and how many lines the scenario has that shows it. Exit code 2
+        when one is not caught within its bound.
 
         Exit codes: 0 all seeds held, 2 a promise was broken, 3 no progress after healing, 70 the simulation itself failed.
         """

@@ -40,6 +40,7 @@ enum Verb: String, CaseIterable {
             "conclave node --id N (--peers 1=HOST:PORT,… | --join HOST:PORT) --client-port PORT --data DIR [options]"
         case .sim:
             "conclave sim [--seed S] [--runs N] [--minutes M] [--nodes N] [--profile calm|net|disk|all] [--plan FILE]"
+                + "\n       conclave sim --scenario FILE | --planted"
         case .client: "conclave client [-h HOST] [-p PORT] [--resp3] [COMMAND [ARGUMENT…]]"
         case .add: "conclave add ID HOST:PORT [--learner] [options]     # its peer port"
         case .remove, .promote: "conclave \(rawValue) ID [options]"
@@ -131,6 +132,8 @@ enum Verb: String, CaseIterable {
         OptionSpec(name: "--profile", placeholder: "NAME", help: "which faults: calm, net, disk or all (default all)"),
         OptionSpec(name: "--twice", help: "run each seed twice; fail if its steps differ"),
         OptionSpec(name: "--plan", placeholder: "FILE", help: "the faults of the run, instead of those of its seed"),
+        OptionSpec(name: "--scenario", placeholder: "FILE", help: "play what a failed seed was cut down to"),
+        OptionSpec(name: "--planted", help: "plant known bugs instead, and print how many seeds catch each"),
     ]
 
     private static let adminOptions = [

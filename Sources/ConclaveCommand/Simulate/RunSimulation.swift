@@ -23,7 +23,7 @@ func runSimulation(_ options: SimulateOptions) async throws -> ExitCode {
             found.yield(.done)
         }
     }
-    return report(await judge(results, workers, seeds), options)
+    return report(await judge(results, workers, seeds), options, plan)
 }
 
 /// What came of one seed.
@@ -99,60 +99,61 @@ private func judge(_ results: AsyncStream<SeedResult>, _ workers: Int, _ seeds: 
 }
 
 /// Tells of the failure, and how to see it again.
-private func report(_ failure: RaftRunFailure?, _ options: SimulateOptions) -> ExitCode {
+private func report(_ failure: RaftRunFailure?, _ options: SimulateOptions, _ plan: FaultPlan?) -> ExitCode {
     guard let failure else { return .success }
     StandardStreams.writeOutput("\nseed \(failure.seed) failed: \(failure.complaint)\n")
-    let small = shrink(failure, options)
-    let name = "conclave-seed-\(failure.seed)"
-    var files = [
-        ("\(name).plan", "# \(options.replay(failure.seed))\n# \(failure.complaint.prefix { $0 != "\n" })\n\(small)\n")
-    ]
+    let scenario = shrink(failure, runOptions(options, plan))
     // Once more, with a trace of its end.
-    var run = runOptions(options, small)
-    run.traceCapacity = 2_000
-    do { _ = try RaftSimulation.run(seed: failure.seed, run) } catch {
-        files.append(("\(name).trace", error.trace))
-        if let timeline = error.timeline { files.append(("\(name).html", timeline)) }
-    }
-    StandardStreams.writeOutput("\nthe faults that it takes:\n\(small.steps.isEmpty ? "(none)" : "\(small)")\n\n")
-    for (file, text) in files {
+    let again = scenario.play(traceCapacity: 2_000) ?? failure
+    let report = FailureReport(failure: again, scenario: scenario, original: options.replay(failure.seed))
+    for (file, text) in report.files {
         do {
             try Data(text.utf8).write(to: URL(fileURLWithPath: file))
-            StandardStreams.writeOutput("written: \(file)\n")
         } catch {
             StandardStreams.writeError("conclave: cannot write \(file): \(error.localizedDescription)\n")
         }
     }
-    StandardStreams.writeOutput("to repeat it: \(options.replay(failure.seed)) --plan \(name).plan\n")
-    return switch failure.kind {
-    case .correctness: .violation
-    case .liveness: .noProgress
-    case .broken: .software
+    StandardStreams.writeOutput(report.text)
+    return ExitCode(failure.kind)
+}
+
+private func shrink(_ failure: RaftRunFailure, _ options: RaftRunOptions) -> ClusterScenario {
+    let plan = options.plan ?? RaftSimulation.plan(seed: failure.seed, options)
+    StandardStreams.writeError("looking for a smaller scenario than one of \(plan.steps.count) faults\n")
+    var tries = 0
+    return ClusterScenario.shrunk(from: failure, options, budget: 1_000) { faults in
+        tries += 1
+        if tries % 20 == 0 { StandardStreams.writeError("\(tries) runs made, now one of \(faults) faults\n") }
     }
 }
 
-private func shrink(_ failure: RaftRunFailure, _ options: SimulateOptions) -> FaultPlan {
-    var run = runOptions(options, nil)
-    let plan = RaftSimulation.plan(seed: failure.seed, run)
-    StandardStreams.writeError("looking for a smaller plan than its \(plan.steps.count) faults\n")
-    var tries = 0
-    var shrinker = Shrinker(budget: 100) { smaller in
-        tries += 1
-        if tries % 10 == 0 {
-            StandardStreams.writeError("\(tries) plans tried, now one of \(smaller.steps.count) faults\n")
-        }
-        run.plan = smaller
-        guard case .failed(let other) = simulate(failure.seed, run) else { return false }
-        return other.kind == failure.kind
+/// Plays a scenario that an earlier run wrote.
+///
+/// - Returns: `success` when it holds, else what its failure calls for.
+func playScenario(_ file: String) throws -> ExitCode {
+    let scenario: ClusterScenario
+    do { scenario = try ClusterScenario(text: try readText(file)) } catch let error as ClusterScenarioError {
+        throw CommandFailure(code: .dataError, message: "\(file): \(error)")
     }
-    return shrinker.shrink(plan)
+    if let planted = scenario.planted, scenario.bug == nil {
+        throw CommandFailure(code: .dataError, message: "\(file): there is no bug \(planted) to plant")
+    }
+    guard let failure = scenario.play() else {
+        StandardStreams.writeOutput("seed \(scenario.seed) held\n")
+        return .success
+    }
+    StandardStreams.writeOutput("seed \(failure.seed) failed: \(failure.complaint)\n")
+    return ExitCode(failure.kind)
+}
+
+private func readText(_ file: String) throws -> String {
+    do { return try String(contentsOf: URL(fileURLWithPath: file), encoding: .utf8) } catch {
+        throw CommandFailure(code: .ioError, message: "cannot read \(file): \(error.localizedDescription)")
+    }
 }
 
 private func readPlan(_ file: String) throws -> FaultPlan {
-    let text: String
-    do { text = try String(contentsOf: URL(fileURLWithPath: file), encoding: .utf8) } catch {
-        throw CommandFailure(code: .ioError, message: "cannot read \(file): \(error.localizedDescription)")
-    }
+    let text = try readText(file)
     do { return try FaultPlan(text: text) } catch {
         throw CommandFailure(code: .dataError, message: "\(file): \(error)")
     }

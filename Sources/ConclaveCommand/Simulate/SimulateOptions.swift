@@ -14,6 +14,10 @@ struct SimulateOptions: Equatable {
     var isRepeated = false
     /// A file with the faults of the run, instead of those of its seed.
     var plan: String?
+    /// Instead of all that: a file with a scenario to play.
+    var scenario: String?
+    /// Instead of all that: known bugs are planted, to see them caught.
+    var plantsBugs = false
 
     /// The arguments that repeat one seed.
     func replay(_ seed: UInt64) -> String {

@@ -92,7 +92,7 @@ public final class SimulatedCluster<Machine: StateMachine>: Sendable {
             machine: makeMachine(id),
             log: log,
             recovered: recovered,
-            transport: WatchedTransport(way, watch),
+            transport: WatchedTransport(of: id, way, watch),
             in: machine.system,
             probe: watch.probe(of: id),
             onFailure: { [weak self] in self?.failed(id, start: start, $0) }

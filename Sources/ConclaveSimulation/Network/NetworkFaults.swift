@@ -10,6 +10,11 @@ public struct NetworkFaults: Hashable, Sendable {
     public var duplicatesPerMille = 0
     /// So many of a thousand frames may overtake those sent before them on the same link; 0 by default, 0 to 1000.
     public var reordersPerMille = 0
+    /// So many of a thousand frames that may arrive twice do so up to `stragglerDelay` later, whatever became of their connection
+    /// meanwhile; 0 by default, 0 to 1000. No transport does that, but Raft must stand it.
+    public var stragglersPerMille = 0
+    /// How late stragglers are at most: 5 s.
+    public static let stragglerDelay = Duration.seconds(5)
 
     /// A good network.
     public init() {}
@@ -23,6 +28,7 @@ public struct NetworkFaults: Hashable, Sendable {
         faults.dropsPerMille = rate(150, &random)
         faults.duplicatesPerMille = rate(100, &random)
         faults.reordersPerMille = rate(200, &random)
+        faults.stragglersPerMille = rate(60, &random)
         let slowest = Int64.random(in: 1...(Bool.random(using: &random) ? 5 : 60), using: &random)
         faults.delay = .microseconds(50) ... .milliseconds(slowest)
         return faults

@@ -132,6 +132,9 @@ package final class SimulatedNetwork: Sendable {
         for link in links { end(link) }
     }
 
+    /// A peer that is down has lost its data: nothing that it said arrives any more.
+    package func forget(_ peer: PeerID) { state.withLock { $0.endpoints[peer] = nil } }
+
     /// A connection ends; its sender hears of it a moment later, and makes no other one before.
     private func end(_ link: Link) {
         let ended = state.withLock { state -> Connection? in
@@ -178,6 +181,35 @@ package final class SimulatedNetwork: Sendable {
         for arrival in arrivals {
             world.at(arrival) { [self] in deliver(frame, link, connection) }
         }
+        straggle(frame, link)
+    }
+
+    /// Now and then a frame comes once more, much later.
+    private func straggle(_ frame: [UInt8], _ link: Link) {
+        let straggler = state.withLock { state -> (delay: UInt64, ends: [Handshake])? in
+            guard state.random.happens(perMille: state.faults.stragglersPerMille), mayArriveTwice(frame) else {
+                return nil
+            }
+            state.faultCount += 1
+            let delay = UInt64.random(in: 0...NetworkFaults.stragglerDelay.nanoseconds, using: &state.random)
+            return (delay, Self.ends(of: link, state))
+        }
+        guard let straggler else { return }
+        world.at(world.now + straggler.delay) { [self] in
+            let sink = state.withLock { state -> (any TransportSink)? in
+                // What a server said before it lost its data died with that.
+                guard let receiver = state.endpoints[link.to], receiver.machine.isUp, !state.cut.contains(link),
+                    Self.ends(of: link, state) == straggler.ends
+                else { return nil }
+                return receiver.sink
+            }
+            if let sink { hand(frame, link, to: sink) }
+        }
+    }
+
+    /// Who is at either end, and with which data.
+    private static func ends(of link: Link, _ state: State) -> [Handshake] {
+        [link.from, link.to].compactMap { state.endpoints[$0]?.handshake }
     }
 
     /// The number of the connection that a frame goes by, made if there is none. Nil: nobody is there, or one refuses the other.
@@ -236,7 +268,10 @@ package final class SimulatedNetwork: Sendable {
             else { return nil }
             return receiver.sink
         }
-        guard let sink else { return }
+        if let sink { hand(frame, link, to: sink) }
+    }
+
+    private func hand(_ frame: [UInt8], _ link: Link, to sink: any TransportSink) {
         do {
             try frame.withUnsafeBytes { try sink.received($0, from: link.from) }
         } catch {

@@ -94,6 +94,12 @@ package struct FaultPlan: Hashable, Sendable {
     package struct Step: Hashable, Sendable {
         package var time: Duration
         package var fault: Fault
+
+        /// A fault at its time.
+        package init(time: Duration, fault: Fault) {
+            self.time = time
+            self.fault = fault
+        }
     }
 
     package var steps: [Step]

@@ -44,7 +44,8 @@ extension Fault: CustomStringConvertible {
         switch self {
         case .network(let faults):
             "network \(faults.delay.lowerBound.microseconds)-\(faults.delay.upperBound.microseconds) us "
-                + "drop \(faults.dropsPerMille) duplicate \(faults.duplicatesPerMille) reorder \(faults.reordersPerMille)"
+                + "drop \(faults.dropsPerMille) duplicate \(faults.duplicatesPerMille) reorder \(faults.reordersPerMille) "
+                + "straggle \(faults.stragglersPerMille)"
         case .cut(let from, let to): "cut \(from.rawValue) \(to.rawValue)"
         case .isolate(let node): "isolate \(node.rawValue)"
         case .shape(let shape, let node): "\(shape.rawValue) \(node.rawValue)"
@@ -74,7 +75,7 @@ extension Fault: CustomStringConvertible {
     /// Reads the words of `description`.
     init?(words: [String]) {
         guard words[0] != "network" else {
-            guard words.count == 9, let faults = NetworkFaults(words: words) else { return nil }
+            guard words.count == 11, let faults = NetworkFaults(words: words) else { return nil }
             self = .network(faults)
             return
         }
@@ -132,16 +133,17 @@ extension Fault: CustomStringConvertible {
 }
 
 extension NetworkFaults {
-    /// Reads the words of a plan's line: `network 50-2000 us drop 0 duplicate 0 reorder 0`.
+    /// Reads the words of a plan's line: `network 50-2000 us drop 0 duplicate 0 reorder 0 straggle 0`.
     fileprivate init?(words: [String]) {
         let bounds = words[1].split(separator: "-").compactMap { Int64($0) }
-        let rates = [4, 6, 8].compactMap { Int(words[$0]) }.filter { (0...1_000).contains($0) }
-        guard bounds.count == 2, bounds[0] >= 0, bounds[0] <= bounds[1], bounds[1] <= 60_000_000, rates.count == 3,
-            [words[2], words[3], words[5], words[7]] == ["us", "drop", "duplicate", "reorder"]
+        let rates = [4, 6, 8, 10].compactMap { Int(words[$0]) }.filter { (0...1_000).contains($0) }
+        guard bounds.count == 2, bounds[0] >= 0, bounds[0] <= bounds[1], bounds[1] <= 60_000_000, rates.count == 4,
+            [words[2], words[3], words[5], words[7], words[9]] == ["us", "drop", "duplicate", "reorder", "straggle"]
         else { return nil }
         self.init()
         delay = .microseconds(bounds[0]) ... .microseconds(bounds[1])
         (dropsPerMille, duplicatesPerMille, reordersPerMille) = (rates[0], rates[1], rates[2])
+        stragglersPerMille = rates[3]
     }
 }
 

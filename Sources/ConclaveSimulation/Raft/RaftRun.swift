@@ -80,10 +80,37 @@ package struct RaftRunFailure: Error, CustomStringConvertible {
 
     package var kind: Kind
     package var seed: UInt64
+    /// The checker's name, a colon, and what it found.
     package var complaint: String
+    /// Virtual time since the start.
+    package var time: Duration
     package var trace: String
     /// An HTML page, where the history is not linearizable.
     package var timeline: String?
+
+    /// A failure of a run.
+    package init(
+        kind: Kind,
+        seed: UInt64,
+        complaint: String,
+        time: Duration,
+        trace: String,
+        timeline: String? = nil
+    ) {
+        self.kind = kind
+        self.seed = seed
+        self.complaint = complaint
+        self.time = time
+        self.trace = trace
+        self.timeline = timeline
+    }
+
+    /// Who complained.
+    package var checker: String {
+        if kind == .liveness { return "liveness phase" }
+        let line = complaint.prefix { $0 != "\n" }
+        return line.firstIndex(of: ":").map { String(line[..<$0]) } ?? String(line)
+    }
 
     package var description: String { "seed \(seed): \(complaint)" }
 }

@@ -27,7 +27,13 @@ package struct RaftSimulation: Sendable {
         let again: UInt64?
         do { again = try runOnce(seed: seed, options).signature } catch { again = nil }
         if again == report.signature { return report }
-        throw RaftRunFailure(kind: .broken, seed: seed, complaint: "\(SimulationError.notRepeatable)", trace: "")
+        throw RaftRunFailure(
+            kind: .broken,
+            seed: seed,
+            complaint: "\(SimulationError.notRepeatable)",
+            time: report.virtualTime,
+            trace: ""
+        )
     }
 
     private static func runOnce(seed: UInt64, _ options: RaftRunOptions) throws(RaftRunFailure) -> RaftRunReport {
@@ -42,7 +48,13 @@ package struct RaftSimulation: Sendable {
         } catch {
             var (kind, complaint) = (RaftRunFailure.Kind.broken, "\(error)")
             if case SimulationError.violation(let violation) = error { (kind, complaint) = (.correctness, violation) }
-            throw RaftRunFailure(kind: kind, seed: seed, complaint: complaint, trace: "\(simulation.trace)")
+            throw RaftRunFailure(
+                kind: kind,
+                seed: seed,
+                complaint: complaint,
+                time: simulation.time,
+                trace: "\(simulation.trace)"
+            )
         }
     }
 
@@ -116,6 +128,7 @@ package struct RaftSimulation: Sendable {
             kind: kind,
             seed: seed,
             complaint: complaint,
+            time: simulation.time,
             trace: "\(simulation.trace)",
             timeline: timeline
         )
@@ -290,6 +303,24 @@ package struct RaftSimulation: Sendable {
         if let server = world.quarantined.first {
             throw failure(.liveness, "server \(server) was not repaired within \(options.settlingBound)")
         }
+        try checkCatchingUp()
+    }
+
+    /// One that is left behind for good is not healed, however well the others do (rule P17).
+    private func checkCatchingUp() throws {
+        let servers = world.ids
+        let goal = servers.compactMap { world.server($0)?.status.current.commitIndex }.max() ?? .zero
+        @Sendable func isBehind(_ id: NodeID) -> Bool {
+            world.server(id).map { $0.status.current.appliedIndex < goal } ?? true
+        }
+        let end = simulation.time + options.livenessBound
+        try simulation.run {
+            while simulation.time < end, servers.contains(where: isBehind) {
+                await simulation.sleep(for: .milliseconds(50))
+            }
+        }
+        guard let server = servers.first(where: isBehind) else { return }
+        throw failure(.liveness, "server \(server) did not catch up within \(options.livenessBound)")
     }
 
     private func judge() throws {

@@ -23,6 +23,7 @@ final class RaftWatch: Sendable {
         var applied = StateMachineSafetyChecker()
         var effects = AtMostOnceChecker()
         var oracle = ClientOracle()
+        var identities = IdentityChecker()
         /// What was wrong first: after that nothing is looked at any more.
         var complaint: String?
         /// The roles as of the last step, to see who was elected.
@@ -76,6 +77,7 @@ final class RaftWatch: Sendable {
     fileprivate func started(_ core: RaftCore) {
         check { checkers in
             checkers.membership.restarted(core)
+            checkers.identities.look(at: core)
             return checkers.promises.look(at: core) ?? checkers.committed.look(at: core)
         }
     }
@@ -93,8 +95,14 @@ final class RaftWatch: Sendable {
         check { checkers in
             checkers.promises.released(id)
             checkers.disks.wiped(id)
+            checkers.identities.wiped(id)
             return nil
         }
+    }
+
+    /// A frame of one server was let in by another.
+    fileprivate func heard(_ sender: NodeID, by receiver: NodeID) {
+        check { $0.identities.heard(sender, by: receiver) }
     }
 
     fileprivate func look(at core: RaftCore, applied: LogIndex) {
@@ -106,6 +114,7 @@ final class RaftWatch: Sendable {
                     return complaint
                 }
             }
+            checkers.identities.look(at: core)
             return checkers.committed.look(at: core) ?? checkers.leaders.look(at: core)
                 ?? checkers.disks.look(at: core) ?? checkers.promises.look(at: core)
                 ?? checkers.membership.look(at: core) ?? checkers.progress.look(at: core, applied: applied)
@@ -225,17 +234,18 @@ private final class WatchedServer: ServerProbe {
 
 /// A server's way out: what it promises is noted in the moment in which it leaves.
 final class WatchedTransport: Transport {
+    private let id: NodeID
     private let transport: any Transport
     private let watch: RaftWatch
 
-    init(_ transport: any Transport, _ watch: RaftWatch) {
+    init(of id: NodeID, _ transport: any Transport, _ watch: RaftWatch) {
+        self.id = id
         self.transport = transport
         self.watch = watch
     }
 
     func start<Message>(under context: borrowing Context<Message>, sink: any TransportSink) throws {
-        let admitsAll = watch.meddling.admitsWipedServers
-        try transport.start(under: context, sink: admitsAll ? CredulousSink(sink: sink) : sink)
+        try transport.start(under: context, sink: WatchedSink(id: id, sink: sink, watch: watch))
     }
 
     func setPeers(_ peers: [PeerID: SocketAddress]) { transport.setPeers(peers) }
@@ -250,12 +260,21 @@ final class WatchedTransport: Transport {
     }
 }
 
-/// Refuses nobody: rule P28 is broken.
-private struct CredulousSink: TransportSink {
+/// A server's way in.
+private struct WatchedSink: TransportSink {
+    let id: NodeID
     let sink: any TransportSink
+    let watch: RaftWatch
 
-    func refusal(of handshake: Handshake) -> Handshake.Refusal? { nil }
+    func refusal(of handshake: Handshake) -> Handshake.Refusal? {
+        watch.meddling.admitsWipedServers ? nil : sink.refusal(of: handshake)
+    }
+
     func linkUp(_ peer: PeerID) { sink.linkUp(peer) }
     func linkDown(_ peer: PeerID, _ reason: LinkFailure) { sink.linkDown(peer, reason) }
-    func received(_ frame: UnsafeRawBufferPointer, from peer: PeerID) throws { try sink.received(frame, from: peer) }
+
+    func received(_ frame: UnsafeRawBufferPointer, from peer: PeerID) throws {
+        watch.heard(NodeID(peer.rawValue), by: id)
+        try sink.received(frame, from: peer)
+    }
 }

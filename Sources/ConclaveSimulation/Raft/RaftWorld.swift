@@ -145,7 +145,7 @@ final class RaftWorld: Sendable {
             machine: RegisterMachine { [weak watch] command, place in watch?.applied(command, at: place, by: id) },
             log: log,
             recovered: recovered,
-            transport: WatchedTransport(way, watch),
+            transport: WatchedTransport(of: id, way, watch),
             in: machine.system,
             probe: watch.probe(of: id),
             onFailure: { [weak self] in self?.failed(id, start: start, $0) }

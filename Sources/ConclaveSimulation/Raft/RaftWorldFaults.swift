@@ -127,6 +127,7 @@ extension RaftWorld {
             $0.residents[id]?.disk = MemoryDisk(location: "new disk of \(id)")
             $0.residents[id]?.incarnation = $0.random.next()
         }
+        network.forget(PeerID(id.rawValue))
         watch.wiped(id)
         restart(id)
         order(.replace(number, isLost: true))

@@ -1,0 +1,128 @@
+import ConclaveSimulation
+import PlantedBugs
+import RaftCore
+
+/// A planted bug, in how many seeds it must be caught, and in what kind of run.
+struct PlantedTrial: Sendable {
+    /// A scenario longer than this is nothing that a person reads.
+    static let longestScenario = 60
+    /// Runs to make a scenario small.
+    private static let shrinkingBudget = 200
+
+    let bug: PlantedBug
+    /// At most so many seeds, from 0 on.
+    var seedBound: UInt64 = 300
+    private var options = RaftRunOptions()
+    /// Which faults, and how often; nil: what the seed draws.
+    private var knobs: FaultKnobs?
+    /// So many of a thousand messages come once more, much later, where there are `knobs`.
+    private var stragglersPerMille = 0
+
+    /// How it was caught.
+    struct Catch: Sendable {
+        let failure: RaftRunFailure
+        /// The least that it takes, played again.
+        let scenario: ClusterScenario
+        let isReplayed: Bool
+
+        /// How many seeds it took.
+        var seeds: UInt64 { failure.seed + 1 }
+        /// Lines of the scenario.
+        var lines: Int { scenario.description.split(separator: "\n").count }
+        /// Whether a short scenario shows it.
+        var isShort: Bool { isReplayed && lines <= PlantedTrial.longestScenario }
+    }
+
+    /// Bugs that only bare cores show, by a script or by many more messages: a change of several members at once is nothing that an
+    /// operator asks for, and in 150 seeds no acknowledgement of an earlier leadership came at the moment in which it does harm (P12).
+    private static let forBareCores: Set<PlantedBug> = [
+        .asksForVotesBeforeDisk, .forgetsVote, .countsOldAcknowledgements, .countsItselfWhenRemoved,
+        .ignoresOutgoingVoters,
+    ]
+
+    /// The bugs that the faults of a cluster bring to light.
+    static let all: [PlantedTrial] = PlantedBug.allCases.filter { !forBareCores.contains($0) }.map { PlantedTrial($0) }
+
+    init(_ bug: PlantedBug) {
+        self.bug = bug
+        options.meddling = bug.meddling
+        options.faultPhase = .seconds(20)
+        switch bug {
+        case .trustsLateCompletions:
+            // Leaders that are deposed with writes under way.
+            knobs = Self.knobs(every: 50...600, [.slowDisk: 3, .hangDisk: 2, .isolate: 3, .heal: 4])
+        case .confirmsAnyRound:
+            // Leaders that nobody hears, and that hear one other server, and what it said long ago.
+            knobs = Self.knobs(every: 300...1_500, [.cut: 8, .heal: 2])
+            stragglersPerMille = 300
+        default: break
+        }
+    }
+
+    private static func knobs(every milliseconds: ClosedRange<Int64>, _ weights: [FaultKind: Int]) -> FaultKnobs {
+        var knobs = FaultKnobs()
+        knobs.interval = .milliseconds(milliseconds.lowerBound) ... .milliseconds(milliseconds.upperBound)
+        knobs.weights = weights
+        return knobs
+    }
+
+    /// Runs seeds until one fails, and makes that small. Nil: all held.
+    func run() -> Catch? {
+        for seed in 0..<seedBound {
+            let options = options(seed)
+            do throws(RaftRunFailure) { _ = try RaftSimulation.run(seed: seed, options) } catch {
+                // A simulation that cannot be judged has caught nothing.
+                if error.kind != .broken { return shrink(error, options) }
+            }
+        }
+        return nil
+    }
+
+    private func options(_ seed: UInt64) -> RaftRunOptions {
+        guard let knobs else { return options }
+        var options = options
+        var random = SimulationRandom(seed: ~seed)
+        let nodes = (1...options.nodes).map { NodeID(UInt64($0)) }
+        var plan = FaultPlan(knobs, nodes: nodes, until: options.faultPhase, using: &random)
+        var network = NetworkFaults()
+        network.stragglersPerMille = stragglersPerMille
+        plan.steps.insert(FaultPlan.Step(time: .zero, fault: .network(network)), at: 0)
+        options.plan = plan
+        return options
+    }
+
+    private func shrink(_ failure: RaftRunFailure, _ options: RaftRunOptions) -> Catch {
+        let scenario = ClusterScenario.shrunk(
+            from: failure,
+            options,
+            planted: bug.rawValue,
+            budget: Self.shrinkingBudget
+        )
+        // From the text, as whoever reads it would.
+        let read = try? ClusterScenario(text: scenario.description)
+        return Catch(failure: failure, scenario: scenario, isReplayed: read?.isConfirmed == true)
+    }
+}
+
+extension ClusterScenario {
+    /// The bug that is to be planted. Nil: none, or one that is not known.
+    var bug: PlantedBug? { planted.flatMap { PlantedBug(rawValue: $0) } }
+
+    /// Plays it. Nil: the run held.
+    func play(traceCapacity: Int = 0) -> RaftRunFailure? {
+        var options = options
+        options.traceCapacity = traceCapacity
+        if let bug { options.meddling = bug.meddling }
+        do throws(RaftRunFailure) {
+            _ = try RaftSimulation.run(seed: seed, options)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Whether it comes to the same again.
+    var isConfirmed: Bool {
+        play()?.complaint.split(separator: "\n").first.map(String.init) == verdict
+    }
+}
