@@ -43,9 +43,11 @@ extension Recovery {
     private func tornBatch(_ tail: inout Tail) throws(LogError) -> Range<Int>? {
         let start = tail.stop.offset
         guard let bytes = try tail.reader.bytes(at: start, count: FrameHeader.sizeBytes) else { return nil }
-        let isOurs =
-            bytes.integer(at: 8, as: UInt64.self) == replay.nextSequence
-            || bytes.integer(at: 60, as: UInt32.self) == replay.previousChecksum
+        // Without the magic, the rest of a batch that was cut before could pass: a table has small numbers, too.
+        let isBegun =
+            bytes.integer(at: 0, as: UInt32.self) == FrameHeader.magic
+            && bytes.integer(at: 8, as: UInt64.self) == replay.nextSequence
+        let isOurs = isBegun || bytes.integer(at: 60, as: UInt32.self) == replay.previousChecksum
         guard isOurs else { return nil }
         let length = tail.stop.header?.lengthBytes ?? FrameHeader.sizeBytes
         return start..<min(start + length, tail.reader.sizeBytes)
