@@ -75,6 +75,8 @@ final class AdminCluster: Sendable {
             seed: UInt64.random(in: .min ... .max),
             process: UInt64.random(in: .min ... .max)
         )
+        // Slow enough that a busy machine deposes no leader.
+        configuration.options.tick = .milliseconds(60)
         configuration.own = MemberRecord(
             id,
             peerAddress: peerAddress(id),

@@ -50,7 +50,9 @@ struct AdminTests {
             #expect(row["client_address"] == cluster.clientAddress(id) && row["incarnation"]?.isEmpty == false)
         }
         for verb in ["members", "health", "hash", "snapshot"] {
-            let people = await cluster.conclave(verb)
+            var people = await cluster.conclave(verb)
+            // An entry of the leader's own may be under way to some of them.
+            for _ in 0..<100 where people.code != .success { people = await cluster.conclave(verb) }
             #expect(people.code == .success && people.lines.count == 4 && people.error.isEmpty, "\(verb): \(people)")
             #expect(try objects(await cluster.conclave(verb, "--json")).count == 3)
         }

@@ -52,6 +52,10 @@ struct Membership {
 
     /// What this server says of itself; nil: nothing, as in a cluster whose transport finds everybody by number.
     private let own: MemberRecord?
+    /// Where the operator said at this start that members are found.
+    private let told: [MemberRecord]
+    /// Where members were found by the log at this start; nil before the first look at it.
+    private var addressesAtStart: [NodeID: String]?
     private let outbox: Outbox
     private let incarnations: KnownIncarnations
     private var administration = Administration<AdminCompletion>()
@@ -64,8 +68,9 @@ struct Membership {
     /// The configurations that links were last brought up to date with; nil: somebody has said something new since.
     private var followed: [Configuration]?
 
-    init(own: MemberRecord?, outbox: Outbox, incarnations: KnownIncarnations) {
+    init(own: MemberRecord?, told: [MemberRecord], outbox: Outbox, incarnations: KnownIncarnations) {
         self.own = own
+        self.told = told
         self.outbox = outbox
         self.incarnations = incarnations
     }
@@ -168,6 +173,16 @@ struct Membership {
         var peers: [PeerID: SocketAddress] = [:]
         for configuration in configurations {
             for record in configuration.records { link(record, &peers) }
+        }
+        let addresses = Dictionary(
+            core.openConfigurations.flatMap(\.records).map { ($0.id, $0.peerAddress) },
+            uniquingKeysWith: { $1 }
+        )
+        let atStart = addressesAtStart ?? addresses
+        addressesAtStart = atStart
+        // A cluster may be started again on other addresses than those that are written. What was written since is newer.
+        for record in told {
+            if let address = addresses[record.id], address == atStart[record.id] { link(record, &peers) }
         }
         // What a server says of itself is newer than what is written of it, or is the same.
         for record in introduced.values.sorted(by: { $0.id < $1.id }) { link(record, &peers) }

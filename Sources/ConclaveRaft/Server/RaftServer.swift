@@ -147,7 +147,12 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
                         core: core.take(),
                         options: options,
                         process: configuration.process,
-                        membership: Membership(own: configuration.own, outbox: outbox, incarnations: incarnations),
+                        membership: Membership(
+                            own: configuration.own,
+                            told: members.records,
+                            outbox: outbox,
+                            incarnations: incarnations
+                        ),
                         outbox: outbox,
                         applier: applier,
                         writer: writer,
