@@ -1,5 +1,7 @@
 // The address of an actor: what messages are sent to.
 
+public import Synchronization
+
 /// A reference to an actor that takes `Message`.
 ///
 /// Cheap to copy, equal when it names the same actor, and valid across restarts. Messages sent after the actor ended become dead
@@ -15,15 +17,17 @@ public struct ActorRef<Message>: Sendable {
     @inlinable
     public func send(_ message: consuming sending Message) {
         let thread = ThreadState.current
-        if cell.isPlain { cell.header.enqueue(Self.makeNode(message, thread), thread) } else { sendSpecially(message) }
+        // Relaxed: a hint, see `ActorCell.hasEnded`.
+        if cell.isPlain.load(ordering: .relaxed) {
+            cell.header.enqueue(Self.makeNode(message, thread), thread)
+        } else {
+            sendSpecially(message)
+        }
     }
 
-    /// The way of `send` to a bounded mailbox, or in a system with an instrument.
+    /// The way of `send` to a bounded mailbox, to an actor that has ended, or in a system with an instrument.
     @inlinable @inline(never)
-    func sendSpecially(_ message: consuming sending Message) {
-        let node = makeNode(message)
-        if cell.lane == nil { cell.header.enqueue(node, ThreadState.current) } else { cell.sendBounded(node) }
-    }
+    func sendSpecially(_ message: consuming sending Message) { cell.send(makeNode(message)) }
 
     /// A node for this actor that carries `message`, and its mark if the system has an instrument.
     @inlinable

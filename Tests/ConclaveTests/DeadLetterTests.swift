@@ -27,6 +27,30 @@ import Testing
         await world.shutdown()
     }
 
+    @Test("who sends while a long mailbox is made into dead letters, in pieces, sees to the next one")
+    func sentMeanwhile() async throws {
+        let world = SteppedWorld()
+        let dead = try world.system.spawn { Puppet() }
+        let made = Counter()
+        world.system.onEvent { if case .deadLetter = $0 { made.up() } }
+        let counts = Journal<Int>()
+        for number in 0..<2000 {
+            let words = LastWords {
+                guard number == 4 else { return }
+                dead.send(.note("late"))
+                counts.note(made.value)
+            }
+            dead.send(.act { _ in withExtendedLifetime(words) {} })
+        }
+        dead.stop()
+        var steps = 0
+        while world.scheduler.step() { steps += 1 }
+        #expect(counts.entries == [5])
+        #expect(made.value == 2001)
+        #expect(steps > 2000 / 256)
+        await world.shutdown()
+    }
+
     @Test("a message from outside of all actors has no sender")
     func outsideSender() async throws {
         let world = SteppedWorld()
@@ -101,4 +125,11 @@ import Testing
         #expect(journal.entries.count == 5)
         await world.shutdown()
     }
+}
+
+/// Does something at its end.
+private final class LastWords: Sendable {
+    private let speak: @Sendable () -> Void
+    init(_ speak: @escaping @Sendable () -> Void) { self.speak = speak }
+    deinit { speak() }
 }

@@ -28,6 +28,63 @@ import Testing
         #expect(system.threadCount == 0)
     }
 
+    @Test(
+        "a system shuts down while others send to its actors, and stop them, without pause",
+        arguments: [false, true]
+    )
+    func flooded(isBounded: Bool) async throws {
+        let system = ActorSystem("flooded", workers: 2)
+        let options = SpawnOptions(mailbox: isBounded ? .bounded(1000, overflow: .dropOldest) : .unbounded)
+        let actors = try (0..<3).map { _ in try system.spawn(options: options) { Puppet() } }
+        let begun = Journal<Int>()
+        let over = Counter()
+        await withTaskGroup(of: Void.self) { group in
+            for number in 0..<4 {
+                group.addTask {
+                    await onOwnThread {
+                        var rounds = 0
+                        while over.value == 0 {
+                            for actor in actors { if number < 3 { actor.send(.act { _ in }) } else { actor.stop() } }
+                            rounds += 1
+                            if rounds == 1000 { begun.note(number) }
+                        }
+                    }
+                }
+            }
+            #expect(await begun.first(4, within: 60).count == 4)
+            await system.shutdown()
+            over.up()
+        }
+        #expect(system.threadCount == 0)
+    }
+
+    @Test(
+        "an actor that fails in its start, or stops itself there, leaves a long mailbox to be discarded in pieces",
+        arguments: [false, true]
+    )
+    func longMailboxAtStart(fails: Bool) async throws {
+        let system = ActorSystem("long", workers: 1)
+        let journal = Journal<String>()
+        let parent = try system.spawn { Puppet(journal) }
+        let make: @Sendable () -> Puppet = {
+            Puppet(starting: { context in
+                for _ in 0..<2000 { context.myself.send(.act { _ in }) }
+                if fails { throw Planned() }
+                context.stop()
+            })
+        }
+        parent.act { context in
+            do {
+                let actor = try context.spawn { make() }
+                context.monitor(actor) { .note("down \($0)") }
+            } catch { journal.note("failed") }
+        }
+        #expect(await journal.first(1) == [fails ? "failed" : "down noProcess"])
+        await system.shutdown()
+        #expect(system.counts.deadLetters == 2000)
+        #expect(system.threadCount == 0)
+    }
+
     @Test("shutdown stops in reverse start order, and waits until all have")
     func order() async throws {
         let system = ActorSystem("order", workers: 4)

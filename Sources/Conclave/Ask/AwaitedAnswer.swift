@@ -85,10 +85,3 @@ final class AwaitedAnswer: Answer, @unchecked Sendable {
         throw error
     }
 }
-
-extension ActorCell {
-    /// Puts a message in the mailbox, whatever kind that is.
-    func send(_ node: NodePointer) {
-        if lane == nil { header.enqueue(node, ThreadState.current) } else { sendBounded(node) }
-    }
-}

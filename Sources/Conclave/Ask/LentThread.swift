@@ -30,7 +30,8 @@ extension ActorCell {
     @usableFromInline @inline(never)
     var canBorrowThread: Bool {
         let thread = ThreadState.current
-        guard thread.pointee.lendingsLeft > 0, isPlain, let worker = thread.pointee.worker else { return false }
+        guard thread.pointee.lendingsLeft > 0, isPlain.load(ordering: .relaxed), let worker = thread.pointee.worker
+        else { return false }
         return worker.pointee.schedulerID == header.pointee.schedulerID && !header.pointee.runsOnOwnThread
             && worker.pointee.nextSlot.load(ordering: .relaxed) == 0
     }

@@ -33,12 +33,47 @@ extension ActorCell {
         }
     }
 
-    /// Turns everything in the mailbox into dead letters and leaves it idle. By the holder of the scheduling right.
+    /// Whether the actor has ended, and with it all that there is to do about the mail: on the sender's thread then.
+    func dealsAfterEnd(with mail: SystemMail) -> Bool {
+        // Acquiring: see `terminate`.
+        guard hasEnded.load(ordering: .acquiring) else { return false }
+        switch mail {
+        case .stop, .kill, .unwatch, .unlink, .mailboxOverflowed: break
+        case .watch(let watch): watch.deliverDown(.noProcess)
+        case .link(let link): accept(link)
+        case .end, .endTimeOver, .childEnded, .childStopped, .childStarted, .childGone, .restart, .backoffOver,
+            .inspect, .job:
+            return false
+        }
+        return true
+    }
+
+    /// A message, or a signal, is not to go into the mailbox: the actor has ended, and somebody is at work on what is left there.
+    func refusesMail(_ thread: ThreadPointer) -> Bool {
+        // Acquiring: see `terminate`. Relaxed: if it becomes idle in this moment, it does not matter who makes the dead letter.
+        // What a subscriber to dead letters sends waits there: no news would come of it now.
+        hasEnded.load(ordering: .acquiring) && header.pointee.tail.load(ordering: .relaxed) != CellHeader.idle
+            && !thread.pointee.isPublishing
+    }
+
+    /// How a drain ended.
+    enum DrainEnd {
+        /// The mailbox is empty and idle.
+        case drained
+        /// A handler that was left behind wants to go on: the caller keeps the right.
+        case handlerGoesOn
+        /// There is more, and others may go first: the caller keeps the right.
+        case interrupted
+    }
+
+    /// Turns what is in the mailbox into dead letters and leaves it idle. By the holder of the scheduling right.
     ///
-    /// - Parameter sender: the actor that sent the first message, if it is known.
-    /// - Returns: false if a handler that was left behind wants to go on: the caller keeps the right.
+    /// - Parameters:
+    ///   - sender: the actor that sent the first message, if it is known.
+    ///   - limit: how many dead letters to make at a time.
     @discardableResult
-    func drainTerminated(sender: CellPointer?) -> Bool {
+    func drainTerminated(sender: CellPointer?, atMost limit: Int = .max) -> DrainEnd {
+        var left = limit
         let thread = ThreadState.current
         let before = thread.pointee.askFailure
         thread.pointee.askFailure = exitReason.map { .afterEnd($0) } ?? .noProcess
@@ -46,6 +81,8 @@ extension ActorCell {
         while let waiting = lane?.take().node {
             discard(waiting, nil, .ended(exitReason ?? .noProcess))
             NodePool.free(waiting, thread)
+            left -= 1
+            if left == 0 { return .interrupted }
         }
         var sender = sender
         var node = header.pointee.head.unsafelyUnwrapped
@@ -60,10 +97,14 @@ extension ActorCell {
                 NodePool.free(node, thread)
                 node = NodePointer.at(next)
                 header.pointee.head = node
+                left -= 1
+                if left <= 0 { return .interrupted }
                 continue
             }
             // Relaxed: mail that is missed here comes with a node of its own.
-            if header.pointee.isAwaiting, header.pointee.systemLane.load(ordering: .relaxed) != 0 { return false }
+            if header.pointee.isAwaiting, header.pointee.systemLane.load(ordering: .relaxed) != 0 {
+                return .handlerGoesOn
+            }
             let isIdle = header.pointee.tail.compareExchange(
                 expected: node.address,
                 desired: CellHeader.idle,
@@ -72,13 +113,13 @@ extension ActorCell {
             ).exchanged
             if isIdle {
                 NodePool.free(node, thread)
-                return true
+                return .drained
             }
             SpinLock.pause()
         }
     }
 
-    private func discard(_ node: NodePointer, _ sender: CellPointer?, _ reason: DeadLetter.Reason) {
+    func discard(_ node: NodePointer, _ sender: CellPointer?, _ reason: DeadLetter.Reason) {
         switch node.pointee.kind {
         case .hollow, .doorbell: return  // what the doorbell stood for has been taken
         case .signal:

@@ -1,7 +1,7 @@
 // An actor as the runtime sees it: the owner of the hot part, and what is seldom needed.
 
 internal import Dispatch
-internal import Synchronization
+public import Synchronization
 
 /// The reference-counted part of an actor. References hold it, and so does the parent's child table until the actor has
 /// terminated and its last drain is over; that is why scheduling a live actor never counts a reference.
@@ -14,8 +14,10 @@ final class ActorCell: @unchecked Sendable {
     @usableFromInline let header: CellPointer
     /// Where messages and signals wait if the mailbox is bounded. Beside `header`: senders read both.
     @usableFromInline let lane: BoundedLane?
-    /// Neither bounded nor instrumented, as most: a message goes straight into the lock-free mailbox.
-    @usableFromInline let isPlain: Bool
+    /// Neither bounded nor instrumented, as most, and not ended: a message goes straight into the lock-free mailbox.
+    @usableFromInline let isPlain: Atomic<Bool>
+    /// From now on whoever sends while the mailbox is drained makes the dead letter: however many send on, the drain comes to its end.
+    let hasEnded = Atomic<Bool>(false)
     let restart: RestartType
     let isSignificant: Bool
     let onRestart: OnRestart
@@ -74,7 +76,7 @@ final class ActorCell: @unchecked Sendable {
         self.factory = factory
         lane = BoundedLane.make(options.mailbox)
         let isInstrumented = system._withUnsafeGuaranteedRef { $0.instrument != nil }
-        isPlain = lane == nil && !isInstrumented
+        isPlain = Atomic(lane == nil && !isInstrumented)
         restart = options.restart
         isSignificant = options.isSignificant
         onRestart = options.onRestart
@@ -187,12 +189,18 @@ final class ActorCell: @unchecked Sendable {
             releaseName()
             withdrawReservedNames()
             beginEnding()
-            if attendInPassing() { preconditionFailure("\(path) failed to start and yet is running") }
+            if attendInPassing() {
+                precondition(header.pointee.phase == .terminated, "\(path) failed to start and yet is running")
+                header.schedule(thread)  // for the rest of its mailbox
+            }
             throw error
         }
         // One that stopped itself already ends here: it would only be scheduled to find that out, and meanwhile its parent,
         // which may be next to stop, would have to ask it to.
-        if header.pointee.needsAttention, !attendInPassing() { return }
+        if header.pointee.needsAttention {
+            guard attendInPassing() else { return }
+            if header.pointee.phase == .terminated { return header.schedule(thread) }
+        }
         // Releasing: as at the end of a batch.
         let first = header.pointee.head.unsafelyUnwrapped
         let isIdle =
@@ -297,7 +305,11 @@ final class ActorCell: @unchecked Sendable {
                     // Before the drain, which gives the right away: a late order of the parent is noted by whoever drains next.
                     let (wasGone, byItself) = (isGone, !isEndFinal)
                     isGone = true
-                    let isDrained = drainTerminated(sender: nil)
+                    let end = drainTerminated(sender: nil, atMost: BatchLimit.messages)
+                    if end == .interrupted {
+                        isGone = wasGone
+                        return true
+                    }
                     if !wasGone {
                         if let parentReference {
                             parentReference._withUnsafeGuaranteedRef { $0.childIsGone(self, byItself: byItself) }
@@ -306,7 +318,7 @@ final class ActorCell: @unchecked Sendable {
                         }
                         factory = nil
                     }
-                    return !isDrained
+                    return end == .handlerGoesOn
                 }
             }
         }
@@ -618,7 +630,7 @@ final class ActorCell: @unchecked Sendable {
     // MARK: Links
 
     /// Another actor has linked itself to this one.
-    private func accept(_ link: Link) {
+    func accept(_ link: Link) {
         if exitReason != nil {
             if link.end() { link.deliverExit(.noProcess, to: link.other(than: self)) }
         } else {
@@ -652,11 +664,16 @@ final class ActorCell: @unchecked Sendable {
         if parent == nil { system.rootHasEnded(reason) }
         publish(.actorStopped(path: path, reason: reason))
         if header.pointee.isInstrumented { system.instrument?.actorEnded(ActorInfo(self), reason: reason) }
-        let watches = relations?.watches ?? []
-        relations?.watches = []
-        for watch in watches { watch.deliverDown(reason) }
-        guard let relations else { return }
-        relations.endLinks(of: self, reason)
-        relations.clearTimers(system.timers)
+        if let relations {
+            let watches = relations.watches
+            relations.watches = []
+            for watch in watches { watch.deliverDown(reason) }
+            relations.endLinks(of: self, reason)
+            relations.clearTimers(system.timers)
+        }
+        // Releasing: whoever sees it sees the reason.
+        hasEnded.store(true, ordering: .releasing)
+        // Relaxed: a hint; who misses it sends into the mailbox, which is drained.
+        isPlain.store(false, ordering: .relaxed)
     }
 }

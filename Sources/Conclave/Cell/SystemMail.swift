@@ -61,6 +61,7 @@ final class SystemMessage {
 extension UnsafeMutablePointer where Pointee == CellHeader {
     /// Adds to the system lane and makes sure that the actor looks at it. From any thread; the caller keeps the actor alive.
     func post(_ mail: SystemMail) {
+        if pointee.object.dealsAfterEnd(with: mail) { return }
         let message = SystemMessage(mail)
         let address = UInt(bitPattern: Unmanaged.passRetained(message).toOpaque())
         var newest = pointee.systemLane.load(ordering: .relaxed)

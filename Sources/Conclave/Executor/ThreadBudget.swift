@@ -1,5 +1,7 @@
 // How many threads may be kept from running actors, in the whole process.
 
+internal import Dispatch
+
 /// Dispatch makes 255 threads and no more; after that, nothing queued on it runs until one of them is free. So threads that
 /// handlers keep (blocked, stuck, trapped, or an actor's own) are counted, across all systems. Beyond the limit handlers that would
 /// block are refused, and actors with a thread of their own wait for one.
@@ -23,8 +25,7 @@ package enum ThreadBudget {
         }
     }
 
-    /// Reserves one thread for `body`, and calls it once there is one: at once, or in its turn, on whatever thread gives one back,
-    /// which may hold a lock.
+    /// Reserves one thread for `body`, and calls it once there is one: at once, or in its turn on a thread of Dispatch's.
     static func whenTaken(_ body: @escaping @Sendable () -> Void) {
         let isTaken = state.withLock { state in
             if state.taken >= limit {
@@ -47,8 +48,11 @@ package enum ThreadBudget {
             state.taken -= 1
             return nil
         }
-        next?()
+        // Not here: whoever gives a thread back may hold a lock.
+        if let next { turns.async(execute: next) }
     }
+
+    private static let turns = DispatchQueue(label: "conclave.threads")
 
     /// Threads reserved at present, for tests.
     package static var inUse: Int { state.withLock { $0.taken } }

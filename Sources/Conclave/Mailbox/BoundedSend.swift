@@ -49,6 +49,26 @@ struct Transferred<Value>: @unchecked Sendable {
 }
 
 extension ActorCell {
+    /// Puts a message in the mailbox, whatever kind that is; or makes a dead letter of it.
+    @usableFromInline
+    func send(_ node: NodePointer) {
+        if lane != nil { return sendBounded(node) }
+        let thread = ThreadState.current
+        if refusesMail(thread) { return refuseAfterEnd(node) }
+        header.enqueue(node, thread)
+    }
+
+    /// Puts a signal in the mailbox, whatever kind that is. False: the actor has ended, the signal is the caller's.
+    func addSignal(_ node: NodePointer, _ thread: ThreadPointer) -> Bool {
+        if let lane { return lane.addSignal(node, for: header) }
+        if refusesMail(thread) { return false }
+        header.enqueue(node, thread)
+        return true
+    }
+
+    /// Makes a dead letter of a message, or of a signal if that is code, that came after the end.
+    func refuseAfterEnd(_ node: NodePointer) { refuse(node, .ended(exitReason ?? .noProcess)) }
+
     /// `send`, for a mailbox with a bound.
     @usableFromInline @inline(never)
     func sendBounded(_ message: NodePointer) {
@@ -67,7 +87,7 @@ extension ActorCell {
     @usableFromInline
     func offer(_ message: NodePointer) -> Bool {
         guard let lane else {
-            header.enqueue(message, ThreadState.current)
+            send(message)
             return true
         }
         switch lane.overflow {
@@ -86,10 +106,7 @@ extension ActorCell {
 
     @usableFromInline
     func sendWhenRoom(_ message: RoomNode) async throws {
-        guard let lane else {
-            header.enqueue(message.node, ThreadState.current)
-            return
-        }
+        guard let lane else { return send(message.node) }
         let waiter = RoomWaiter(message.node)
         try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
@@ -154,7 +171,7 @@ extension ActorCell {
         refuse(message, sender: ThreadState.current.pointee.current, reason)
     }
 
-    /// Makes a dead letter of a message that never was, or is no longer, in the mailbox.
+    /// Makes a dead letter of a message, or of a signal if that is code, that never was, or is no longer, in the mailbox.
     private func refuse(_ message: NodePointer, sender: CellPointer?, _ reason: DeadLetter.Reason) {
         let thread = ThreadState.current
         let before = thread.pointee.askFailure
@@ -165,9 +182,9 @@ extension ActorCell {
         case .ended(let reason): thread.pointee.askFailure = .afterEnd(reason)
         case .recipientRestarted: thread.pointee.askFailure = .restarted
         }
-        destroy(message)
+        discard(message, sender, reason)
+        NodePool.free(message, thread)
         thread.pointee.askFailure = before
-        publishDeadLetter(sender: sender, reason)
     }
 
     private func publishOverflow() {

@@ -90,11 +90,7 @@ extension UnsafeMutablePointer where Pointee == CellHeader {
         let node = NodePool.allocate(0, thread)
         node.pointee.kind = .signal
         node.payload.bindMemory(to: Unmanaged<Signal>.self, capacity: 1).initialize(to: .passRetained(signal))
-        guard let lane = pointee.object.lane else { return enqueue(node, thread) }
-        if lane.addSignal(node, for: self) { return }
-        node.payload.assumingMemoryBound(to: Unmanaged<Signal>.self).move().release()
-        node.pointee.kind = .hollow
-        NodePool.free(node, ThreadState.current)
+        if !pointee.object.addSignal(node, thread) { pointee.object.refuseAfterEnd(node) }
     }
 }
 
