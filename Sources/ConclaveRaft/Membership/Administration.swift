@@ -44,9 +44,13 @@ struct Administration<Client> {
     private var transfer: (target: NodeID, requester: Requester, deadline: UInt64)?
     /// Requests passed on to the leader.
     private var forwarded: [UInt64: (client: Client, leader: NodeID, deadline: UInt64)] = [:]
-    private var lastRequest: UInt64 = 0
+    private var lastRequest: UInt64
     /// The entry of the last change that this server made as leader without being asked: it stands in the way of requests for a moment.
     private var ownChange = LogIndex.zero
+
+    /// - Parameter process: a random number of this process. Requests are counted from there, so that a late answer to one of the process
+    ///   before is not taken for an answer to one of this.
+    init(process: UInt64) { lastRequest = process }
 
     var isIdle: Bool { waiting.isEmpty && committing.isEmpty && forwarded.isEmpty && transfer == nil }
 
@@ -70,14 +74,15 @@ struct Administration<Client> {
             return [.answer(requester, .failure(.refused(.notLeader)))]
         }
         guard let leader = core.leader else { return [.answer(requester, .failure(.request(.noLeader)))] }
-        lastRequest += 1
+        lastRequest &+= 1
         forwarded[lastRequest] = (client, leader, deadline)
         return [.forward(command, request: lastRequest, to: leader)]
     }
 
-    /// The leader's answer to a request that was passed on.
-    mutating func answered(_ request: UInt64, _ result: AdminResult) -> [Action] {
-        guard let known = forwarded.removeValue(forKey: request) else { return [] }
+    /// An answer to a request that was passed on. Only the server that it went to can give it.
+    mutating func answered(_ request: UInt64, by server: NodeID, _ result: AdminResult) -> [Action] {
+        guard let known = forwarded[request], known.leader == server else { return [] }
+        forwarded[request] = nil
         return [.answer(.client(known.client), result)]
     }
 

@@ -16,7 +16,7 @@ enum MembershipMessage: Sendable {
     /// A follower passes on what an operator asked it.
     case passedOn(AdminCommand, request: UInt64, from: NodeID)
     /// The leader's answer to what was passed on.
-    case answered(request: UInt64, AdminError?)
+    case answered(request: UInt64, by: NodeID, AdminError?)
 }
 
 /// A server's part in its cluster.
@@ -58,7 +58,7 @@ struct Membership {
     private var addressesAtStart: [NodeID: String]?
     private let outbox: Outbox
     private let incarnations: KnownIncarnations
-    private var administration = Administration<AdminCompletion>()
+    private var administration: Administration<AdminCompletion>
     /// What others say of themselves.
     private var introduced: [NodeID: MemberRecord] = [:]
     /// Those whose link has not broken since they said so. Whoever comes back may do so with another data directory, so what it said
@@ -68,7 +68,15 @@ struct Membership {
     /// The configurations that links were last brought up to date with; nil: somebody has said something new since.
     private var followed: [Configuration]?
 
-    init(own: MemberRecord?, told: [MemberRecord], outbox: Outbox, incarnations: KnownIncarnations) {
+    /// - Parameter process: see `Administration`.
+    init(
+        own: MemberRecord?,
+        told: [MemberRecord],
+        process: UInt64,
+        outbox: Outbox,
+        incarnations: KnownIncarnations
+    ) {
+        administration = Administration(process: process)
         self.own = own
         self.told = told
         self.outbox = outbox
@@ -90,8 +98,9 @@ struct Membership {
         case .passedOn(let command, let request, let sender):
             let requester = Administration<AdminCompletion>.Requester.server(sender, request: request)
             carryOut(administration.request(command, by: requester, &core, deadline: deadline))
-        case .answered(let request, let error):
-            carryOut(administration.answered(request, error.map { .failure($0) } ?? .success(())))
+        case .answered(let request, let server, let error):
+            let result = error.map { AdminResult.failure($0) } ?? .success(())
+            carryOut(administration.answered(request, by: server, result))
         }
     }
 

@@ -31,7 +31,8 @@ struct ConsensusSink: TransportSink {
         case .notMember(let index): consensus.send(.membership(.reportedRemoved(of: index)))
         case .adminRequest(let request, let command):
             consensus.send(.membership(.passedOn(command, request: request, from: NodeID(peer.rawValue))))
-        case .adminReply(let request, let error): consensus.send(.membership(.answered(request: request, error)))
+        case .adminReply(let request, let error):
+            consensus.send(.membership(.answered(request: request, by: NodeID(peer.rawValue), error)))
         }
     }
 

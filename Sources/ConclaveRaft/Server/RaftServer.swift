@@ -150,6 +150,7 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
                         membership: Membership(
                             own: configuration.own,
                             told: members.records,
+                            process: configuration.process,
                             outbox: outbox,
                             incarnations: incarnations
                         ),
