@@ -107,6 +107,20 @@ struct EntryLog: Sendable {
         return bytes
     }
 
+    /// The first index behind which the entries up to `end` are no more, and their payloads no larger, than `tail` allows. Costs as much
+    /// as what lies in between.
+    func startOfTail(_ tail: LogTail, upTo end: LogIndex) -> LogIndex {
+        let high = end - start.index
+        var low = high
+        var bytes = 0
+        while low > 0 && high - low < tail.entries {
+            bytes += entries[low - 1].payload.count
+            if bytes > tail.bytes { break }
+            low -= 1
+        }
+        return start.index + low
+    }
+
     /// The last position at or before `index` with a term of at most `term`: the last one at which this log and
     /// another, known to have `term` at or after `index`, may agree (rule P13; etcd `findConflictByTerm`).
     ///

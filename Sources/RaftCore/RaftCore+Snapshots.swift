@@ -16,12 +16,11 @@ extension RaftCore {
     }
 
     /// A snapshot is durable, and with it the writes of all outputs up to the one that handed over its last entry for applying, as
-    /// in any one ordered log: the log up to it may be forgotten, but for the last `kept` entries before it, with
-    /// which followers that are only a little behind catch up more cheaply.
+    /// in any one ordered log: the log up to it may be forgotten, but for the tail before it.
     ///
     /// Returns the last index that is forgotten here: what the disk may forget, too.
     @discardableResult
-    package mutating func snapshotTaken(_ taken: SnapshotMetadata, keeping kept: Int) -> LogIndex {
+    package mutating func snapshotTaken(_ taken: SnapshotMetadata, keeping tail: LogTail) -> LogIndex {
         guard taken.last.index > snapshot?.last.index ?? .zero else { return log.start.index }
         precondition(
             taken.last.index <= handedToApply && log.contains(taken.last),
@@ -29,13 +28,12 @@ extension RaftCore {
         )
         snapshot = taken
         persistedIndex = max(persistedIndex, taken.last.index)
-        var end = taken.last.index.rawValue > UInt64(kept) ? taken.last.index - kept : .zero
+        var end = log.startOfTail(tail, upTo: taken.last.index)
         // Whoever is being sent a snapshot goes on right behind it.
-        for peer in peers {
-            guard let transfer = peer.transfer, isHeard(peer) else { continue }
-            if log.lastIndex - transfer.snapshot.last.index <= limits.entriesKeptForSnapshots {
-                end = min(end, transfer.snapshot.last.index)
-            }
+        let sent = peers.filter(isHeard).compactMap(\.transfer?.snapshot.last.index)
+        if !sent.isEmpty {
+            let affordable = log.startOfTail(limits.keptForSnapshots, upTo: log.lastIndex)
+            for index in sent where index >= affordable { end = min(end, index) }
         }
         guard end > log.start.index else { return log.start.index }
         log.compact(upTo: end)

@@ -69,9 +69,9 @@ package struct RaftLimits: Hashable, Sendable {
     package var snapshotChunkBytes: Int
     /// A learner that lacks more entries than this is not made a voter.
     package var promotionLagEntries: Int
-    /// Entries kept behind a snapshot that is being sent, so that its receiver can go on from there; beyond it the receiver will need
+    /// What is kept behind a snapshot that is being sent, so that its receiver can go on from there; beyond it the receiver will need
     /// another snapshot.
-    package var entriesKeptForSnapshots: Int
+    package var keptForSnapshots: LogTail
 
     /// Defaults that keep a peer's share of memory below some 10 MB.
     package init(
@@ -84,7 +84,7 @@ package struct RaftLimits: Hashable, Sendable {
         uncommittedBytes: Int = 64 << 20,
         snapshotChunkBytes: Int = 256 << 10,
         promotionLagEntries: Int = 1024,
-        entriesKeptForSnapshots: Int = 1 << 20
+        keptForSnapshots: LogTail = LogTail(entries: 1 << 20, bytes: 256 << 20)
     ) {
         self.entriesPerMessage = entriesPerMessage
         self.bytesPerMessage = bytesPerMessage
@@ -95,10 +95,10 @@ package struct RaftLimits: Hashable, Sendable {
         self.uncommittedBytes = uncommittedBytes
         self.snapshotChunkBytes = snapshotChunkBytes
         self.promotionLagEntries = promotionLagEntries
-        self.entriesKeptForSnapshots = entriesKeptForSnapshots
+        self.keptForSnapshots = keptForSnapshots
         let bounds = [
             entriesPerMessage, bytesPerMessage, inflightMessages, inflightBytes, committedPerOutput, pendingReads,
-            uncommittedBytes, snapshotChunkBytes, promotionLagEntries, entriesKeptForSnapshots,
+            uncommittedBytes, snapshotChunkBytes, promotionLagEntries, keptForSnapshots.entries, keptForSnapshots.bytes,
         ]
         precondition(bounds.allSatisfy { $0 >= 1 }, "a bound below 1 would stop the server")
     }

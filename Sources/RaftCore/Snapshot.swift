@@ -14,6 +14,24 @@ package struct SnapshotMetadata: Hashable, Sendable {
     }
 }
 
+/// What a log keeps of the entries that a snapshot stands for, with which followers that are only a little behind catch up more
+/// cheaply than with the snapshot: as many as both bounds allow.
+package struct LogTail: Hashable, Sendable {
+    /// So many entries up to the snapshot's position at most,
+    package var entries: Int
+    /// of so many bytes: of payload in memory, of whole segments on disk.
+    package var bytes: Int
+
+    /// Defaults for a server that has some memory to spare.
+    package init(entries: Int = 50_000, bytes: Int = 64 << 20) {
+        self.entries = entries
+        self.bytes = bytes
+    }
+
+    /// Keeps nothing that can be spared.
+    package static let none = LogTail(entries: 0, bytes: 0)
+}
+
 /// A piece of a snapshot on its way to a follower.
 package struct SnapshotChunk: Hashable, Sendable {
     /// The snapshot it is a piece of.

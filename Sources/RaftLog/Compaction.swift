@@ -15,25 +15,6 @@ package struct SnapshotPolicy: Hashable, Sendable {
     package func isDue(bytesSince bytes: Int, entriesSince count: Int) -> Bool { bytes >= logBytes || count >= entries }
 }
 
-/// What the log keeps of the entries that a snapshot stands for, so that a slow follower needs no snapshot. Only whole
-/// segments are dropped, so up to one more is there.
-package struct LogTail: Hashable, Sendable {
-    /// So many entries in front of the snapshot's position are kept,
-    package var entries = 50_000
-    /// but no more segments than these bytes.
-    package var bytes = 128 << 20
-
-    package init() {}
-
-    /// Keeps nothing that can be spared.
-    package static let none: LogTail = {
-        var tail = LogTail()
-        tail.entries = 0
-        tail.bytes = 0
-        return tail
-    }()
-}
-
 extension WriteAheadLog {
     /// Makes a sealed snapshot this server's: records it in the log, gives the file its name, removes the one before. Durable
     /// when it returns; a crash on the way leaves the old snapshot or the new one, with a log that goes with it (raft-rules P29).
@@ -63,8 +44,8 @@ extension WriteAheadLog {
         bytesAtSnapshot = totalBytes
     }
 
-    /// Drops the segments whose entries all lie at or before the snapshot, except the tail asked for. Their files are kept as spares
-    /// or removed.
+    /// Drops the segments whose entries all lie at or before the snapshot, except the tail asked for. Only whole segments are dropped:
+    /// up to one more than its entries need is there, none beyond its bytes. Their files are kept as spares or removed.
     package func dropOldSegments(keeping tail: LogTail = LogTail()) throws(LogError) {
         try requireHealthy()
         guard let index = snapshot?.position.index else { return }

@@ -262,7 +262,7 @@ struct ScenarioRunner {
     private func snapshot(_ words: inout ScenarioWords, _ world: inout World) throws -> [String] {
         let id = try words.takeID()
         let kept = words.take("keep") ? try words.takeNumber() : 0
-        let last = try world.takeSnapshot(id, keeping: kept)
+        let last = try world.takeSnapshot(id, keeping: LogTail(entries: kept))
         return [last.map { "snapshot at \(ScenarioPrinter.text($0))" } ?? "nothing new"]
     }
 

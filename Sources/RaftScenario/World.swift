@@ -135,7 +135,7 @@ extension World {
     /// Takes a snapshot of the server's state, durable at once, behind all that is being written. Returns where it was taken; nil:
     /// there is nothing new, or the disk is stalled.
     @discardableResult
-    package mutating func takeSnapshot(_ id: NodeID, keeping kept: Int = 0) throws(Violation) -> LogPosition? {
+    package mutating func takeSnapshot(_ id: NodeID, keeping tail: LogTail = .none) throws(Violation) -> LogPosition? {
         try sync(id)
         guard let core = self[id].core, !self[id].isDiskStalled,
             self[id].machine.index > core.snapshot?.last.index ?? .zero
@@ -144,7 +144,7 @@ extension World {
         self[id].disk.snapshot = metadata
         self[id].diskMachine = self[id].machine
         var forgotten = LogIndex.zero
-        try act(id) { forgotten = $0.snapshotTaken(metadata, keeping: kept) }
+        try act(id) { forgotten = $0.snapshotTaken(metadata, keeping: tail) }
         self[id].disk.entries.removeAll { $0.index <= forgotten }
         return metadata.last
     }

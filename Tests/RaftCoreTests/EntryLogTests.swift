@@ -40,4 +40,18 @@ import Testing
         #expect(log.batch(from: LogIndex(2), count: 9, bytes: 7).entries.map(\.index.rawValue) == [2, 3])
         #expect(log.batch(from: LogIndex(6), count: 9, bytes: 1).bytes == 3)
     }
+
+    @Test("a tail has as many entries, and payloads as large, as both its bounds allow")
+    func tails() {
+        var log = EntryLog([], behind: position(10, 1))
+        for index in 11...UInt64(16) {
+            log.append(Entry(term: Term(1), index: LogIndex(index), kind: .command, payload: [1, 2, 3]))
+        }
+        func start(_ entries: Int, _ bytes: Int, _ end: UInt64) -> UInt64 {
+            log.startOfTail(LogTail(entries: entries, bytes: bytes), upTo: LogIndex(end)).rawValue
+        }
+        #expect(start(3, 100, 15) == 12 && start(100, 100, 15) == 10)
+        #expect(start(100, 6, 15) == 13 && start(100, 8, 15) == 13 && start(1, 8, 15) == 14)
+        #expect(start(100, 2, 15) == 15 && start(0, 100, 15) == 15 && start(5, 5, 10) == 10)
+    }
 }

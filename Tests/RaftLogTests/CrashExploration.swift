@@ -77,9 +77,7 @@ struct CrashExploration {
                     try log.adopt(sealed, replacingLog: replacingLog)
                     promise.acknowledged = buffered
                 case .dropOldSegments:
-                    var tail = LogTail()
-                    tail.entries = 2
-                    try log.dropOldSegments(keeping: tail)
+                    try log.dropOldSegments(keeping: LogTail(entries: 2))
                 case .setSpareAside:
                     try log.setSpareAside()
                 }

@@ -18,12 +18,6 @@ struct SnapshotTests {
         }
     }
 
-    private func noTail() -> LogTail {
-        var tail = LogTail()
-        tail.entries = 0
-        return tail
-    }
-
     /// The operations of a disk, by name.
     private final class Recorder: Sendable {
         let operations = Mutex<[DiskError.Operation]>([])
@@ -46,7 +40,7 @@ struct SnapshotTests {
         let next = replacingLog ? position(130, 2) : position(90)
         func takeSnapshot(_ disk: MemoryDisk, _ log: WriteAheadLog) throws {
             try log.adopt(try writeSnapshot(next, disk), replacingLog: replacingLog)
-            try log.dropOldSegments(keeping: noTail())
+            try log.dropOldSegments(keeping: .none)
         }
 
         let (whole, wholeLog, before) = try prepare()
@@ -94,7 +88,7 @@ struct SnapshotTests {
         let (log, _) = try open(disk)
         try fill(log, 1...100)
         try log.adopt(try writeSnapshot(position(90), disk), replacingLog: false)
-        try log.dropOldSegments(keeping: noTail())
+        try log.dropOldSegments(keeping: .none)
         log.close()
         #expect(try recover(disk).start > .start)
         let name = try #require(try disk.list().first { $0.hasSuffix(".snap") })
@@ -119,7 +113,7 @@ struct SnapshotTests {
             try fill(log, 1...100)
             let info = try writeSnapshot(position(90), disk)
             try log.adopt(info, replacingLog: false)
-            if drops { try log.dropOldSegments(keeping: noTail()) }
+            if drops { try log.dropOldSegments(keeping: .none) }
             log.close()
             disk.flipBit(of: info.info.fileName, byte: 40, bit: 1)
             if drops {
@@ -143,9 +137,7 @@ struct SnapshotTests {
             try fill(log, 1...200)
             let segments = log.segmentCount
             try log.adopt(try writeSnapshot(position(150), disk), replacingLog: false)
-            var tail = LogTail()
-            tail.entries = tailEntries
-            try log.dropOldSegments(keeping: tail)
+            try log.dropOldSegments(keeping: LogTail(entries: tailEntries))
             #expect((log.segmentCount < segments) == (tailEntries < 1_000))
             #expect(log.start.index <= LogIndex(150) - min(tailEntries, 150))
             starts.append(log.start.index)
@@ -165,10 +157,7 @@ struct SnapshotTests {
         let (log, _) = try open(disk)
         try fill(log, 1...200)
         try log.adopt(try writeSnapshot(position(200), disk), replacingLog: false)
-        var tail = LogTail()
-        tail.entries = 1_000
-        tail.bytes = 20_000
-        try log.dropOldSegments(keeping: tail)
+        try log.dropOldSegments(keeping: LogTail(entries: 1_000, bytes: 20_000))
         #expect(log.sizeBytes <= 20_000 + 8_192 && log.start.index > .zero)
     }
 
@@ -181,7 +170,7 @@ struct SnapshotTests {
             try fill(log, next...next + 39, term: round)
             next += 40
             try log.adopt(try writeSnapshot(position(next - 5, round), disk), replacingLog: false)
-            try log.dropOldSegments(keeping: noTail())
+            try log.dropOldSegments(keeping: .none)
             let crashed = disk.copy()
             crashed.crash { _ in false }
             let recovered = try recover(crashed)
@@ -201,7 +190,7 @@ struct SnapshotTests {
         let (log, _) = try open(disk)
         try fill(log, 1...80)
         try log.adopt(try writeSnapshot(position(80), disk), replacingLog: false)
-        try log.dropOldSegments(keeping: noTail())
+        try log.dropOldSegments(keeping: .none)
         var last = 80
         let segments = log.segmentCount
         while log.segmentCount == segments {
@@ -283,7 +272,7 @@ struct SnapshotTests {
         #expect(try !disk.list().contains { $0.hasPrefix("fresh-") })
         try fill(log, 61...61)
         try log.adopt(try writeSnapshot(position(60), disk), replacingLog: false)
-        try log.dropOldSegments(keeping: noTail())
+        try log.dropOldSegments(keeping: .none)
         #expect(!log.isLowOnSpace && !log.wantsSpare)
         // The spare is enough to go on without any new space.
         try fill(log, 62...90)

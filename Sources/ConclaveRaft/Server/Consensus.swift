@@ -149,7 +149,7 @@ struct Consensus: Behavior {
         case .persisted(let ticket, let writes):
             openWrites -= writes
             if let ticket { core.persisted(ticket) }
-        case .snapshotTaken(let snapshot): core.snapshotTaken(snapshot, keeping: options.logTail.entries)
+        case .snapshotTaken(let snapshot): core.snapshotTaken(snapshot, keeping: options.logTail)
         case .chunkStored(let chunk, let sealed):
             if let sealed { received = sealed }
             core.chunkStored(chunk)

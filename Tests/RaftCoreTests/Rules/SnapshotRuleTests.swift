@@ -154,7 +154,9 @@ import Testing
                     if case .installSnapshot = message.kind { snapshots += 1 }
                     return random.next() % 5 == 0
                 })
-                if random.next() % 3 == 0 { try world.takeSnapshot(n1, keeping: Int(random.next() % 3)) }
+                if random.next() % 3 == 0 {
+                    try world.takeSnapshot(n1, keeping: LogTail(entries: Int(random.next() % 3)))
+                }
                 try world.tick(n1, Int(random.next() % 3))
             }
             try world.pass(ticks: 80)
@@ -163,9 +165,22 @@ import Testing
         #expect(wrong == 0 && messages > 100 && snapshots > 10, "\(messages) messages, \(snapshots) snapshots")
     }
 
-    @Test("a leader keeps what the receiver of a snapshot needs next, but not without bound")
-    func keptForReceivers() throws {
-        var world = World(servers: 3, limits: RaftLimits(snapshotChunkBytes: 4, entriesKeptForSnapshots: 5))
+    @Test("what is kept in front of a snapshot is bounded in bytes: large values do not fill the memory")
+    func tailBytes() throws {
+        var world = World(servers: 1)
+        try world.elect(n1)
+        for _ in 0..<40 { try world.propose(n1, Array(repeating: 7, count: 1 << 10)) }
+        try world.settle()
+        try world.takeSnapshot(n1, keeping: LogTail(entries: 1_000, bytes: 10 << 10))
+        #expect(world.core(n1).lastIndex - world.core(n1).logStart.index == 10)
+    }
+
+    @Test(
+        "a leader keeps what the receiver of a snapshot needs next, but neither entries nor bytes without bound",
+        arguments: [LogTail(entries: 5), LogTail(entries: 1_000, bytes: 5)]
+    )
+    func keptForReceivers(bound: LogTail) throws {
+        var world = World(servers: 3, limits: RaftLimits(snapshotChunkBytes: 4, keptForSnapshots: bound))
         try world.elect(n1)
         world.isolate(n3)
         try world.propose(n1, [1])

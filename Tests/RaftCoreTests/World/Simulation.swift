@@ -38,7 +38,7 @@ struct Simulation {
             uncommittedBytes: 20 + upTo(400),
             snapshotChunkBytes: 1 + upTo(20),
             promotionLagEntries: 5,
-            entriesKeptForSnapshots: 1 + upTo(40)
+            keptForSnapshots: LogTail(entries: 1 + upTo(40), bytes: 300)
         )
         // Short timeouts, for more elections; sometimes with little chance in them, for more rivals.
         let timing = RaftTiming(
@@ -112,7 +112,9 @@ struct Simulation {
         if below(1000) < rates.reboot { try reboot(anyone()) }
         if below(1000) < rates.partition { try cutLinks() }
         if below(1000) < rates.change { try changeMembership() }
-        if below(1000) < rates.snapshot { try world.takeSnapshot(anyone(), keeping: below(4)) }
+        if below(1000) < rates.snapshot {
+            try world.takeSnapshot(anyone(), keeping: LogTail(entries: below(4), bytes: 60))
+        }
         if below(1000) < rates.transfer, let leader = someLeader() { try world.transfer(leader, to: anyone()) }
         if below(1000) < rates.damage { try damageDisk() }
         if below(1000) < rates.stall {
