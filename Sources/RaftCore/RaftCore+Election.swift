@@ -147,9 +147,13 @@ extension RaftCore {
     }
 
     /// Votes, once in a term (Raft §5.2), for a log at least as up to date (Raft §5.4.1).
-    mutating func answerVote(_ candidate: NodeID, last: LogPosition) {
+    ///
+    /// What was promised to the leader of an earlier term holds in this one too (rule P24): any message may have told of the new
+    /// term. A leader that hands over has given its lease up before it said so.
+    mutating func answerVote(_ candidate: NodeID, last: LogPosition, isTransfer: Bool) {
         if isSilentAbout(last) { return }
-        let granted = leader == nil && (hardState.vote ?? candidate) == candidate && last >= log.last
+        let isFree = leader == nil && (isTransfer || now >= promiseUntil)
+        let granted = isFree && (hardState.vote ?? candidate) == candidate && last >= log.last
         guard granted else { return send(.voteResponse(granted: false), to: candidate) }
         if hardState.vote == nil {
             hardState.vote = candidate

@@ -52,7 +52,7 @@ package struct RaftCore: Sendable {
     var leaderLinkClosed = false
     /// When to campaign next, unless something comes in between. Meaningless in a leader.
     var campaignAt: UInt64 = 0
-    /// Until when this server has promised not to elect anyone. In the past unless leases are granted (rule P24).
+    /// Until when this server has promised not to elect anyone, in whatever term. In the past unless leases are granted (rule P24).
     var promiseUntil: UInt64 = 0
     /// Others have committed a configuration without this server, later than the one it has: it does not campaign until it hears a leader.
     var isExpelled = false
@@ -202,7 +202,7 @@ extension RaftCore {
         case .preVoteRequest(let last): answerPreVote(from, candidateTerm: message.term, last: last)
         case .preVoteResponse(let granted, let campaignTerm):
             countPreVote(from, granted: granted, campaignTerm: campaignTerm)
-        case .voteRequest(let last, _): answerVote(from, last: last)
+        case .voteRequest(let last, let isTransfer): answerVote(from, last: last, isTransfer: isTransfer)
         case .voteResponse(let granted): countVote(from, granted: granted)
         case .appendEntries(let append): follow(from, append)
         case .appendAccepted(let match, let round, let session):

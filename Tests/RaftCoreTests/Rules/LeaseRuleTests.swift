@@ -109,6 +109,31 @@ import Testing
         #expect(restarted.hardState.vote == n3)
     }
 
+    @Test("P24: a promise outlives its term: who learns of the next one votes for nobody in it either")
+    func promiseAcrossTerms() {
+        for news in [RaftMessage.Kind.preVoteResponse(granted: false, campaignTerm: Term(1)), .termPassed] {
+            var core = core()
+            for _ in 0..<15 { core.tick() }
+            core.hear(append(after: .start), from: n2, term: 1)
+            core.hear(news, from: n3, term: 2)
+            #expect(core.term == Term(2) && core.leader == nil)
+            _ = core.takeOutput()
+            core.timePassed(ticks: 14)
+            core.hear(vote(.start), from: n3, term: 2)
+            #expect(core.hardState.vote == nil)
+            #expect(core.takeOutput().messages.map(\.kind) == [.voteResponse(granted: false)])
+            core.timePassed(ticks: 1)
+            core.hear(vote(.start), from: n3, term: 2)
+            #expect(core.hardState.vote == n3)
+        }
+        // A leader that hands over has given its lease up, here too.
+        var core = core()
+        core.hear(append(after: .start), from: n2, term: 1)
+        core.hear(.termPassed, from: n3, term: 2)
+        core.hear(vote(.start, isTransfer: true), from: n3, term: 2)
+        #expect(core.hardState.vote == n3)
+    }
+
     @Test("P24: with clocks that drift within the bound, no leader has a lease when another one can be elected")
     func drift() {
         // The leader's clock is slow by the bound: 9 of its ticks are 10 of the follower's.
