@@ -58,7 +58,7 @@ static void on_trap(int signal, siginfo_t *info, void *context) {
     // The first word of the state: the actor that runs here, 1 for a piece of a task, or 0.
     uintptr_t actor = domain && state ? __atomic_load_n((uintptr_t *)state, __ATOMIC_RELAXED) : 0;
     // A code of 0 or less: sent by somebody, not caused by what runs here.
-    if (actor <= 1 || info->si_code <= 0) {
+    if (actor <= 1 || info->si_code <= 0 || conclave_section_depth > 0) {
         pass_on(signal, info, context);
         return;
     }

@@ -69,6 +69,14 @@
             }
         }
 
+        @Test(
+            "a trap while one of the library's own locks is held ends the process: nobody could ever take that lock again"
+        )
+        func locked() async {
+            await #expect(processExitsWith: .signal(SIGILL)) { try await trapInSection("overflow") }
+            await #expect(processExitsWith: .signal(SIGSEGV)) { try await trapInSection("stack overflow") }
+        }
+
         @Test("without trap isolation a trap ends the process")
         func off() async {
             await #expect(processExitsWith: .signal(SIGILL)) {
@@ -370,6 +378,16 @@
     }
 
     private func wait(on gate: DispatchSemaphore) { gate.wait() }
+
+    /// An actor traps in this way while it holds a lock of the library's.
+    private func trapInSection(_ kind: String) async throws {
+        let system = ActorSystem("section", trapIsolation: .upTo(4))
+        let section = Guarded(0)
+        let failures = Journal<Int>()
+        system.onEvent { if case .actorFailed = $0 { failures.note(1) } }
+        try system.spawn { Puppet() }.act { _ in section.withLock { _ in trap(kind) } }
+        _ = await failures.first(1)
+    }
 
     private func trap(times: Int, limit: Int) async throws {
         let system = ActorSystem("limit", restartIntensity: .init(1000, per: .seconds(1)), trapIsolation: .upTo(limit))

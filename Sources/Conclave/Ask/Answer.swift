@@ -1,5 +1,6 @@
 // The asker's end of a question: takes the first of answer, failure, timeout and cancellation.
 
+internal import ConclavePlatform
 internal import Synchronization
 
 /// A question that is, or was, open. It is its own timer, and knows nothing of its value's type: a value comes in a node, as
@@ -40,6 +41,9 @@ class Answer: TimerEntry, @unchecked Sendable {
     /// False: the question was over; the node and its value are still the caller's.
     @usableFromInline
     final func succeed(_ value: NodePointer) -> Bool {
+        // Whoever settles is the only one who tells the asker.
+        conclave_enter_section()
+        defer { conclave_leave_section() }
         guard let isAwaited = settle() else { return false }
         conclude(.value(value), isAwaited: isAwaited)
         return true

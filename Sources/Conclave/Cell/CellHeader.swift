@@ -1,5 +1,6 @@
 // The part of an actor that messages pass through: raw memory, so that no reference is counted on the way.
 
+public import ConclavePlatform
 public import Synchronization
 
 /// An actor's hot words, followed in the same allocation by its behaviour.
@@ -43,6 +44,8 @@ struct CellHeader: ~Copyable {
     @usableFromInline var owesBatchEnd: Bool
     /// There is an idle timer, to be told when messages were received.
     @usableFromInline var notesActivity: Bool
+    /// The clock ended the last batch: the next one is timed from its first message on.
+    @usableFromInline var isSlow = false
     /// An asynchronous handler is under way: the user lane waits for it.
     @usableFromInline var isAwaiting: Bool
 
@@ -107,11 +110,13 @@ extension UnsafeMutablePointer where Pointee == CellHeader {
     @inlinable
     func scheduleFirst(_ thread: ThreadPointer) {
         // Relaxed: only a holder of the right sets it, and the exchange on `tail` gave us what the last one wrote.
-        if pointee.isTerminated.load(ordering: .relaxed) || pointee.runsOnOwnThread {
-            scheduleElsewhere(thread)
-        } else if let worker = thread.pointee.worker, worker.pointee.schedulerID == pointee.schedulerID {
+        if !pointee.isTerminated.load(ordering: .relaxed), !pointee.runsOnOwnThread,
+            let worker = thread.pointee.worker, worker.pointee.schedulerID == pointee.schedulerID
+        {
             worker.wakeNext(self)
         } else {
+            // Should the stack overflow over the call, nobody else would ever schedule the actor.
+            conclave_enter_section()
             scheduleElsewhere(thread)
         }
     }

@@ -1,5 +1,6 @@
 // What reaches an actor beside its messages and overtakes them: orders and news of the runtime itself.
 
+internal import ConclavePlatform
 internal import Synchronization
 
 /// One piece of system mail.
@@ -125,17 +126,22 @@ extension UnsafeMutablePointer where Pointee == CellHeader {
         }
     }
 
-    /// The way of `scheduleFirst` that is not short: dead letters, threads outside the executor, actors with their own thread.
+    /// The way of `scheduleFirst` that is not short: dead letters, threads outside the executor, actors with their own thread. Leaves
+    /// the section that the caller has entered.
     @usableFromInline @inline(never)
     func scheduleElsewhere(_ thread: ThreadPointer) {
         if pointee.isTerminated.load(ordering: .relaxed) {
+            conclave_leave_section()  // messages are destroyed, which may be any code
             pointee.object.drainTerminated(sender: thread.pointee.current)
         } else {
             handOver()
+            conclave_leave_section()
         }
     }
 
     private func handOver() {
+        conclave_enter_section()
+        defer { conclave_leave_section() }
         let scheduler = pointee.object.system.scheduler
         if pointee.runsOnOwnThread {
             scheduler.scheduleOnOwnThread(RunnableCell(self))

@@ -10,6 +10,8 @@ internal import Synchronization
 #endif
 
 /// Mutual exclusion for sections that neither block nor call out. Spins briefly, then yields the processor to the holder.
+///
+/// A trap in such a section, a stack overflow perhaps, is survived by nobody: see `conclave_enter_section`.
 struct SpinLock: ~Copyable, Sendable {
     private let isHeld = Atomic<Bool>(false)
 
@@ -22,6 +24,7 @@ struct SpinLock: ~Copyable, Sendable {
     }
 
     func lock() {
+        conclave_enter_section()
         var spins = 0
         // Acquiring: what the previous holder wrote before its releasing store is seen.
         while isHeld.exchange(true, ordering: .acquiring) {
@@ -32,7 +35,10 @@ struct SpinLock: ~Copyable, Sendable {
         }
     }
 
-    func unlock() { isHeld.store(false, ordering: .releasing) }
+    func unlock() {
+        isHeld.store(false, ordering: .releasing)
+        conclave_leave_section()
+    }
 
     /// One round of waiting for another thread that is in the middle of a few instructions.
     static func pause() { sched_yield() }

@@ -1,5 +1,6 @@
 // One worker: the queues that a thread of the executor runs actors from.
 
+public import ConclavePlatform
 public import Synchronization
 
 /// A worker's queues. Its own thread adds and takes; other workers steal from the run queue and, when it is stuck, the next-slot.
@@ -49,7 +50,11 @@ extension UnsafeMutablePointer where Pointee == WorkerState {
             pointee.nextSlot.store(woken, ordering: .releasing)
         } else {
             let displaced = pointee.nextSlot.exchange(woken, ordering: .acquiringAndReleasing)
-            if displaced != 0 { queue(bits: displaced) }
+            guard displaced != 0 else { return }
+            // Should the stack overflow over the call, nobody else has the displaced one.
+            conclave_enter_section()
+            queue(bits: displaced)
+            conclave_leave_section()
         }
     }
 

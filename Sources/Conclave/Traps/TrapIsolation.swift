@@ -11,12 +11,13 @@
 /// - the message it was handling and the behaviour's stored values are leaked, and so is whatever else the frames retained, the
 ///   system object perhaps; no `deinit` and no `stopping` hook runs for them.
 /// - a lock that the handler held stays locked. Whoever needs it waits for ever: an actor that shares locks with others should not be
-///   relied on to survive. The allocator's locks are among those if the trap comes from damaged memory.
+///   relied on to survive. The locks of the allocator, of Dispatch and of Swift's runtime are among those if memory was damaged or the
+///   stack overflows just there. The library's own are not: a trap while one of them is held is not survived.
 /// - an ask whose token lies in those frames ends by its timeout; tokens dropped before the trap fail with `restarted` or `stopped`.
 ///   Messages that wait are kept for the next incarnation, as after any failure.
 ///
 /// Not survived: a trap outside of an actor's handlers and hooks (in a task, in `started` called by a thread of the program's own, in
-/// the `deinit` of a message that nobody received), more traps than the
+/// the `deinit` of a message that nobody received), one in the library's own short sections, more traps than the
 /// limit, `abort()`, and signals that another process sends. Those go to the handler that was installed before, and so usually end
 /// the process.
 public struct TrapIsolation: Sendable, Hashable {

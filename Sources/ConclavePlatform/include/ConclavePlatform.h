@@ -2,6 +2,7 @@
 #ifndef CONCLAVE_PLATFORM_H
 #define CONCLAVE_PLATFORM_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,20 @@ extern _Thread_local void *conclave_thread_state_slot;
 
 static inline void *conclave_thread_state(void) { return conclave_thread_state_slot; }
 static inline void conclave_set_thread_state(void *state) { conclave_thread_state_slot = state; }
+
+// How many short sections of the runtime's own the calling thread is in: it holds a lock, or is about to pass something on that
+// others wait for. Trap isolation stops no thread in there; see ConclaveTraps.h.
+extern _Thread_local int conclave_section_depth;
+
+// The fences are for the thread's own signal handler: the compiler must not move what is in the section out of it.
+static inline void conclave_enter_section(void) {
+    conclave_section_depth += 1;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+static inline void conclave_leave_section(void) {
+    atomic_signal_fence(memory_order_seq_cst);
+    conclave_section_depth -= 1;
+}
 
 // Tells the CPU that this is a spin-wait loop.
 static inline void conclave_cpu_relax(void) {

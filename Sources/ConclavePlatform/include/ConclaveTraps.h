@@ -28,7 +28,8 @@ int conclave_trap_domain_take(conclave_trap_domain *domain, conclave_trap *trap)
 // When no thread is left in the domain but those that are parked for ever.
 void conclave_trap_domain_destroy(conclave_trap_domain *domain);
 
-// From now on a trap on this thread, while its runtime state names an actor, is the domain's. Gives the thread an alternate stack,
+// From now on a trap on this thread, while its runtime state names an actor, is the domain's, unless it comes in one of the runtime's
+// short sections: nobody would ever leave that. Gives the thread an alternate stack,
 // since a stack that has overflowed cannot run a handler. 0: no memory for that.
 int conclave_trap_domain_enter(conclave_trap_domain *domain);
 
