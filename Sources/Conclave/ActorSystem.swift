@@ -41,7 +41,8 @@ public final class ActorSystem: @unchecked Sendable {
     ///   - workers: the most threads that run actors at a time; the machine's processors by default.
     ///   - restartIntensity: how often actors spawned here may be restarted; beyond that the system shuts down.
     ///   - watchdog: how long a handler may hold its worker without saying so by `Context.blocking`; after that another worker
-    ///     takes its place and `SystemEvent.workerBlocked` tells who it was. A millisecond at least; nil for no watchdog.
+    ///     takes its place and `SystemEvent.workerBlocked` tells who it was. A millisecond at least; nil for no watchdog:
+    ///     then the actor that such a handler woke last waits for its end.
     ///   - trapIsolation: whether an actor that traps fails alone; see `TrapIsolation` for what that costs.
     ///   - instrument: is told of each actor and each message.
     public convenience init(

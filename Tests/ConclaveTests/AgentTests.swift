@@ -105,6 +105,41 @@ import Testing
         await system.shutdown()
     }
 
+    @Test(
+        "what an actor that an action spawns sends in its start is not held: it is that actor's, whatever becomes of the action",
+        arguments: [false, true]
+    )
+    func startedInside(isBlocking: Bool) async throws {
+        let system = ActorSystem("agents")
+        let other = Agent([String](), in: system)
+        let agent = Agent(0, in: system, onError: .continue { _, _ in })
+        let arrived = DispatchSemaphore(value: 0)
+        let action: @Sendable (inout Int) throws -> Void = { _ in
+            other.send { $0.append("the action's") }
+            try system.spawn {
+                Puppet(
+                    starting: { context in
+                        other.send { $0.append("started") }
+                        context.stop()
+                    },
+                    stopping: { _, _ in
+                        other.send {
+                            $0.append("stopping")
+                            arrived.signal()
+                        }
+                    }
+                )
+            }
+            // While the action still runs.
+            #expect(arrived.wait(timeout: .now() + 5) == .success)
+            throw Planned()
+        }
+        if isBlocking { agent.sendBlocking(action) } else { agent.send(action) }
+        await agent.settled()
+        #expect(try await other.get() == ["started", "stopping"])
+        await system.shutdown()
+    }
+
     @Test("snapshot reads without a message: the state at the end of a recent batch")
     func snapshot() async throws {
         let world = SteppedWorld()

@@ -158,6 +158,29 @@ private func inSystem(
         }
     }
 
+    @Test(
+        "a token that an asynchronous handler drops fails its asker when the handler next awaits, long before its end"
+    )
+    func droppedBeforeTheEnd() async throws {
+        try await inSystem { system in
+            let gate = AsyncGate()
+            let tokens = Journal<Reply<Int>>()
+            let actor = try system.spawn { AsyncPuppet() }
+            let failure = await askFailure {
+                try await actor.ask(timeout: .seconds(5)) { reply in
+                    tokens.note(reply)
+                    return .act { _ in
+                        tokens.clear { _ in }
+                        await gate.wait()
+                    }
+                }
+            }
+            #expect(failure == "unanswered")
+            gate.open()
+            try await actor.settle()
+        }
+    }
+
     @Test("stopping cancels the task of the handler, and cancellation is no failure")
     func stopCancels() async throws {
         try await inSystem { system in

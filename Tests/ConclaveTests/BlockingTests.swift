@@ -95,6 +95,31 @@ import Testing
         #expect(system.threadCount == 0)
     }
 
+    @Test(
+        "a token that a handler dropped before context.blocking fails its asker before its code runs",
+        arguments: [false, true]
+    )
+    func droppedBeforeBlocking(onOwnThread: Bool) async throws {
+        let system = ActorSystem("dropped")
+        let tokens = Journal<Reply<Int>>()
+        let gate = DispatchSemaphore(value: 0)
+        let options = SpawnOptions(runsOn: onOwnThread ? .ownThread : .workers)
+        let actor = try system.spawn(options: options) { Puppet() }
+        let failure = await askFailure {
+            try await actor.ask(timeout: .seconds(5)) { reply in
+                tokens.note(reply)
+                return .act { context in
+                    tokens.clear { _ in }
+                    try context.blocking { gate.wait() }
+                }
+            }
+        }
+        #expect(failure == "unanswered")
+        gate.signal()
+        try await actor.settle()
+        await system.shutdown()
+    }
+
     @Test("handlers that block again and again, a few at a time, lose no message and no thread")
     func churn() async throws {
         let system = ActorSystem("churn", workers: 2)

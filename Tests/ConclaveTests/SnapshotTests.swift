@@ -126,6 +126,37 @@ import Testing
         await world.shutdown()
     }
 
+    @Test("an actor whose start takes long is shown as starting, in its first start and after a failure")
+    func starting() async throws {
+        let system = ActorSystem("starting", workers: 2, watchdog: nil)
+        let inside = Journal<Int>()
+        let release = DispatchSemaphore(value: 0)
+        let spawned = Journal<ActorRef<Puppet.Message>>()
+        DispatchQueue.global().async {
+            let actor = try? system.spawn("slow", options: .permanent) {
+                Puppet(starting: { _ in
+                    inside.note(1)
+                    release.wait()
+                })
+            }
+            if let actor { spawned.note(actor) }
+        }
+        #expect(await inside.first(1).count == 1)
+        let first = try #require(await system.snapshot(patience: .milliseconds(20))["/slow"])
+        #expect(first.state == .starting && first.current == nil && first.details == nil)
+        #expect(first.description == "/slow  starting, mailbox not counted")
+        release.signal()
+        let actor = try #require(await spawned.first(1).first)
+        #expect(await system.snapshot()["/slow"]?.state == .receiving)
+        actor.act { _ in throw Planned() }
+        #expect(await inside.first(2).count == 2)
+        #expect(await system.snapshot(patience: .milliseconds(20))["/slow"]?.state == .starting)
+        release.signal()
+        try await actor.settle()
+        #expect(await system.snapshot()["/slow"]?.state == .receiving)
+        await system.shutdown()
+    }
+
     @Test("snapshots of a busy actor leave one question in its mail, however many are taken")
     func oneQuestion() async throws {
         let system = ActorSystem("busy", workers: 2, watchdog: nil)

@@ -58,6 +58,22 @@ import Testing
         #expect(system.threadCount == 0)
     }
 
+    @Test("without a watchdog the actor that a handler woke last waits for its end, and no other")
+    func unwatched() async throws {
+        let system = ActorSystem("unwatched", workers: 2, watchdog: nil)
+        let ran = Journal<String>()
+        let gate = DispatchSemaphore(value: 0)
+        let actors = try ["first", "second", "last"].map { name in (name, try system.spawn { Puppet() }) }
+        try system.spawn { Puppet() }.act { _ in
+            for (name, actor) in actors { actor.act { _ in ran.note(name) } }
+            gate.wait()
+        }
+        #expect(Set(await ran.first(2)) == ["first", "second"])
+        gate.signal()
+        #expect(await ran.first(3).last == "last")
+        await system.shutdown()
+    }
+
     @Test("handlers that block in each of 2 × cores actors do not hold up the others, and events name all of them")
     func wave() async throws {
         // Others wait for 150 ms at most, and what the machine is late. It may be so where our witness does not notice: then it gets
@@ -83,6 +99,7 @@ import Testing
         let probed = Counter()
         for actor in blocked {
             actor.act { _ in
+                // What is tested, not a wait for something: a handler that blocks far longer than any of the others may wait.
                 Thread.sleep(forTimeInterval: 2)
                 ended.note(1)
             }

@@ -29,11 +29,9 @@ final class AgentShared<State: Sendable>: @unchecked Sendable {
 
     /// The agent has ended for good. By the holder of its scheduling right.
     fileprivate func discardHeld(of agent: ActorCell, _ reason: ExitReason) {
-        let thread = ThreadState.current
-        let before = thread.pointee.askFailure
-        thread.pointee.askFailure = .afterEnd(reason)
-        defer { thread.pointee.askFailure = before }
-        while held.popFirst() != nil { agent.publishDeadLetter(sender: nil, .ended(reason)) }
+        ThreadState.current.withAskFailure(.afterEnd(reason)) {
+            while held.popFirst() != nil { agent.publishDeadLetter(sender: nil, .ended(reason)) }
+        }
     }
 }
 

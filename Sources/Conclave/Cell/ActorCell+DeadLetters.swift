@@ -6,22 +6,21 @@ extension ActorCell {
     /// The next incarnation is to find no message. Signals stay: each knows for itself whether it is still awaited.
     func discardMessages() {
         let thread = ThreadState.current
-        let before = thread.pointee.askFailure
-        thread.pointee.askFailure = .restarted
-        defer { thread.pointee.askFailure = before }
-        var waiting = lane?.takeMessages()
-        while let node = waiting {
-            waiting = NodePointer(bitPattern: node.pointee.next.load(ordering: .relaxed))
-            discard(node, nil, .recipientRestarted)
-            NodePool.free(node, thread)
-        }
-        var node = header.pointee.head.unsafelyUnwrapped
-        while true {
-            if isMessage(node) { discard(node, nil, .recipientRestarted) }
-            // Acquiring: the node was written before it was linked.
-            let next = node.pointee.next.load(ordering: .acquiring)
-            guard next != 0 else { break }
-            node = NodePointer.at(next)
+        thread.withAskFailure(.restarted) {
+            var waiting = lane?.takeMessages()
+            while let node = waiting {
+                waiting = NodePointer(bitPattern: node.pointee.next.load(ordering: .relaxed))
+                discard(node, nil, .recipientRestarted)
+                NodePool.free(node, thread)
+            }
+            var node = header.pointee.head.unsafelyUnwrapped
+            while true {
+                if isMessage(node) { discard(node, nil, .recipientRestarted) }
+                // Acquiring: the node was written before it was linked.
+                let next = node.pointee.next.load(ordering: .acquiring)
+                guard next != 0 else { break }
+                node = NodePointer.at(next)
+            }
         }
     }
 
@@ -73,11 +72,12 @@ extension ActorCell {
     ///   - limit: how many dead letters to make at a time.
     @discardableResult
     func drainTerminated(sender: CellPointer?, atMost limit: Int = .max) -> DrainEnd {
-        var left = limit
         let thread = ThreadState.current
-        let before = thread.pointee.askFailure
-        thread.pointee.askFailure = exitReason.map { .afterEnd($0) } ?? .noProcess
-        defer { thread.pointee.askFailure = before }
+        return thread.withAskFailure(exitReason.map { .afterEnd($0) } ?? .noProcess) { drain(sender, limit, thread) }
+    }
+
+    private func drain(_ sender: CellPointer?, _ limit: Int, _ thread: ThreadPointer) -> DrainEnd {
+        var left = limit
         while let waiting = lane?.take().node {
             discard(waiting, nil, .ended(exitReason ?? .noProcess))
             NodePool.free(waiting, thread)

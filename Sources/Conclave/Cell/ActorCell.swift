@@ -18,6 +18,8 @@ final class ActorCell: @unchecked Sendable {
     @usableFromInline let isPlain: Atomic<Bool>
     /// From now on whoever sends while the mailbox is drained makes the dead letter: however many send on, the drain comes to its end.
     let hasEnded = Atomic<Bool>(false)
+    /// `started` has not returned. For whoever looks from outside.
+    let isStarting = Atomic<Bool>(true)
     let restart: RestartType
     let isSignificant: Bool
     let onRestart: OnRestart
@@ -175,6 +177,10 @@ final class ActorCell: @unchecked Sendable {
         let thread = ThreadState.current
         let running = thread.pointee.running.load(ordering: .relaxed)
         var frame = StartFrame(cell: header, outer: thread.pointee.starting, running: running)
+        // What this actor sends is not the agent's whose action may be spawning it.
+        let held = thread.pointee.heldSends
+        thread.pointee.heldSends = nil
+        defer { thread.pointee.heldSends = held }
         do {
             try withUnsafeMutablePointer(to: &frame) { frame in
                 thread.pointee.starting = frame
@@ -245,7 +251,12 @@ final class ActorCell: @unchecked Sendable {
         let thread = ThreadState.current
         let before = thread.pointee.current
         thread.pointee.current = header
-        defer { thread.pointee.current = before }
+        // Relaxed: orders nothing.
+        isStarting.store(true, ordering: .relaxed)
+        defer {
+            isStarting.store(false, ordering: .relaxed)
+            thread.pointee.current = before
+        }
         incarnation += 1
         isIgnored = false
         if let backoff = relations?.backoff { backoff.noteStart(at: system.timers.now) }
@@ -269,10 +280,18 @@ final class ActorCell: @unchecked Sendable {
         header.pointee.needsAttention = true
     }
 
-    /// A handler of this actor dropped a token: what the asker is told depends on how the handler ends.
+    /// A handler of this actor dropped a token: what the asker is told depends on whether the handler is about to fail.
     func noteDropped(_ ask: Answer) {
         require().droppedAsks.append(ask)
         header.pointee.needsAttention = true
+    }
+
+    /// Tells those whose tokens were dropped: the handler is over, or awaits or blocks, which may take long.
+    func failDroppedAsks() {
+        guard let relations, !relations.droppedAsks.isEmpty else { return }
+        let failure: AskError =
+            if let endReason { willRestart(after: endReason) ? .restarted : .stopped(endReason) } else { .unanswered }
+        for ask in relations.takeDroppedAsks() { ask.fail(failure) }
     }
 
     /// Deals with everything that is not a message. True: the caller still holds the right and is to schedule the actor again.
@@ -329,10 +348,7 @@ final class ActorCell: @unchecked Sendable {
 
     private func attendToHandler() {
         header.pointee.needsAttention = false
-        let failure: AskError =
-            if let endReason { willRestart(after: endReason) ? .restarted : .stopped(endReason) } else { .unanswered }
-        let droppedAsks = relations?.takeDroppedAsks() ?? []
-        for ask in droppedAsks { ask.fail(failure) }
+        failDroppedAsks()
         if relations?.unstashes == true { restoreStash() }
         if endReason != nil, header.pointee.phase == .running { beginEnding() }
     }
@@ -428,6 +444,7 @@ final class ActorCell: @unchecked Sendable {
         let reason = ExitReason.failed(ActorTrap.trapped(signal))
         switch header.pointee.phase {
         case .starting:
+            isStarting.store(false, ordering: .relaxed)
             endReason = reason
             if isFirstStart {
                 isEndFinal = true
@@ -452,14 +469,14 @@ final class ActorCell: @unchecked Sendable {
     /// Runs a piece of the handler's task.
     private func run(_ job: UnownedJob) {
         let thread = ThreadState.current
-        let before = thread.pointee.askFailure
-        thread.pointee.askFailure = nil
-        thread.pointee.current = header
-        thread.enter(header)
-        job.runSynchronously(on: asUnownedTaskExecutor())
-        thread.leave()
-        thread.pointee.current = nil
-        thread.pointee.askFailure = before
+        thread.withAskFailure(nil) {
+            thread.pointee.current = header
+            thread.enter(header)
+            job.runSynchronously(on: asUnownedTaskExecutor())
+            thread.leave()
+            thread.pointee.current = nil
+        }
+        failDroppedAsks()
         if header.pointee.phase == .terminated { cleanUpAfterLeftHandler() }
     }
 
@@ -475,12 +492,9 @@ final class ActorCell: @unchecked Sendable {
         relations?.endIncarnation()
         guard !header.pointee.isAwaiting, hasBehavior else { return }
         hasBehavior = false
-        let thread = ThreadState.current
-        let before = thread.pointee.askFailure
-        thread.pointee.askFailure = .stopped(.killed)
-        for ask in relations?.takeDroppedAsks() ?? [] { ask.fail(.stopped(.killed)) }
-        header.pointee.runtime.endIncarnation(RunnableCell(header), .killed)
-        thread.pointee.askFailure = before
+        ThreadState.current.withAskFailure(.stopped(.killed)) {
+            header.pointee.runtime.endIncarnation(RunnableCell(header), .killed)
+        }
         // Relaxed: read by holders of the scheduling right only.
         header.pointee.isTerminated.store(true, ordering: .relaxed)
     }
@@ -556,19 +570,18 @@ final class ActorCell: @unchecked Sendable {
         let reason = endReason ?? .shutdown
         let isSuspended = willRestart(after: reason)
         let thread = ThreadState.current
-        let before = thread.pointee.askFailure
-        thread.pointee.askFailure = isSuspended ? .restarted : .stopped(reason)
-        if hasBehavior, !header.pointee.isAwaiting {
-            hasBehavior = false
-            enterHook(thread)
-            header.pointee.runtime.endIncarnation(RunnableCell(header), reason)
-            thread.leave()
+        thread.withAskFailure(isSuspended ? .restarted : .stopped(reason)) {
+            if hasBehavior, !header.pointee.isAwaiting {
+                hasBehavior = false
+                enterHook(thread)
+                header.pointee.runtime.endIncarnation(RunnableCell(header), reason)
+                thread.leave()
+            }
+            // After the `stopping` hook, which may have started timers and monitors.
+            relations?.endIncarnation()
+            restoreStash()
+            relations?.clearTimers(system.timers)
         }
-        // After the `stopping` hook, which may have started timers and monitors.
-        relations?.endIncarnation()
-        restoreStash()
-        relations?.clearTimers(system.timers)
-        thread.pointee.askFailure = before
         header.pointee.needsAttention = false
         if case .failed(let error) = reason { system.publishFailure(path: path, error) }
         if isSuspended, let parent {

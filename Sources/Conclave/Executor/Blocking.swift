@@ -31,6 +31,7 @@ extension Context {
 /// The same for code of this package that has no context at hand. Outside of a system's workers it only runs `body`.
 package func runBlocking<Result>(_ body: () throws -> Result) throws -> Result {
     let thread = ThreadState.current
+    if let cell = thread.pointee.current, cell.pointee.needsAttention { cell.pointee.object.failDroppedAsks() }
     guard let worker = thread.pointee.worker else { return try body() }
     try worker.pointee.scheduler.beginBlocking(worker)
     // Whom `body` wakes is not to wait in our own queues, which only this thread looks at first.

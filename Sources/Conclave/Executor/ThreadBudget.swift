@@ -10,6 +10,13 @@ package enum ThreadBudget {
         var taken = 0
         /// What waits for a thread, in the order of coming. Invariant: empty while `taken` is below `limit`.
         var waiting = Ring<@Sendable () -> Void>()
+
+        /// False: there are none left.
+        mutating func take() -> Bool {
+            if taken >= limit { return false }
+            taken += 1
+            return true
+        }
     }
     private static let state = Guarded(State())
 
@@ -18,22 +25,15 @@ package enum ThreadBudget {
 
     /// Reserves one thread. False: there are none left.
     package static func take() -> Bool {
-        state.withLock { state in
-            if state.taken >= limit { return false }
-            state.taken += 1
-            return true
-        }
+        state.withLock { $0.take() }
     }
 
     /// Reserves one thread for `body`, and calls it once there is one: at once, or in its turn on a thread of Dispatch's.
     static func whenTaken(_ body: @escaping @Sendable () -> Void) {
         let isTaken = state.withLock { state in
-            if state.taken >= limit {
-                state.waiting.append(body)
-                return false
-            }
-            state.taken += 1
-            return true
+            let isTaken = state.take()
+            if !isTaken { state.waiting.append(body) }
+            return isTaken
         }
         if isTaken { body() }
     }

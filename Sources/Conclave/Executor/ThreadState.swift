@@ -118,6 +118,14 @@ struct StartFrame {
 @usableFromInline typealias ThreadPointer = UnsafeMutablePointer<ThreadState>
 
 extension UnsafeMutablePointer where Pointee == ThreadState {
+    /// Runs `body`, in which an ask whose token is destroyed fails with `error`; nil: as in any handler.
+    func withAskFailure<Result>(_ error: AskError?, _ body: () -> Result) -> Result {
+        let before = pointee.askFailure
+        pointee.askFailure = error
+        defer { pointee.askFailure = before }
+        return body()
+    }
+
     /// The thread begins to run an actor whose scheduling right it holds.
     ///
     /// Releasing: the watchdog that sees it here sees also that a new batch was counted, and that the next-slot was emptied for it.

@@ -173,18 +173,17 @@ extension ActorCell {
 
     /// Makes a dead letter of a message, or of a signal if that is code, that never was, or is no longer, in the mailbox.
     private func refuse(_ message: NodePointer, sender: CellPointer?, _ reason: DeadLetter.Reason) {
-        let thread = ThreadState.current
-        let before = thread.pointee.askFailure
+        let failure: AskError
         switch reason {
         case .mailboxFull:
             publishOverflow()
-            thread.pointee.askFailure = .mailboxFull
-        case .ended(let reason): thread.pointee.askFailure = .afterEnd(reason)
-        case .recipientRestarted: thread.pointee.askFailure = .restarted
+            failure = .mailboxFull
+        case .ended(let reason): failure = .afterEnd(reason)
+        case .recipientRestarted: failure = .restarted
         }
-        discard(message, sender, reason)
+        let thread = ThreadState.current
+        thread.withAskFailure(failure) { discard(message, sender, reason) }
         NodePool.free(message, thread)
-        thread.pointee.askFailure = before
     }
 
     private func publishOverflow() {

@@ -39,6 +39,8 @@ extension ActorCell {
 
     /// What is constant or has a lock of its own, for an actor that did not come to the question in time.
     func describeFromOutside(isRunning: Bool, since age: UInt64) -> ActorSnapshot {
+        // Relaxed: orders nothing.
+        if isStarting.load(ordering: .relaxed) { return describe(.starting, nil, depth: lane?.counts.waiting, nil) }
         let age = Duration.nanoseconds(Int64(clamping: age))
         let current = ActorSnapshot.CurrentMessage(type: header.pointee.runtime.messageType, age: age)
         if isRunning { return describe(.handling, current, depth: lane?.counts.waiting, nil) }

@@ -75,6 +75,8 @@ public struct ActorSnapshot: Sendable {
 
     /// What an actor was doing.
     public enum State: String, Sendable {
+        /// It had no time for the question: its `started` runs, or is about to.
+        case starting
         /// It took the question at once: it waits for messages, or was between two.
         case receiving
         /// It had no time for the question: its handler runs.
