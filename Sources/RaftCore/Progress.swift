@@ -53,6 +53,8 @@ struct Progress: Sendable {
     private(set) var probeSent = false
     /// In `replicate`: what is under way. Invariant: empty in other states.
     private(set) var inflight: InflightWindow
+    /// The peer was sent a snapshot, and has not had all that is committed since.
+    var isCatchingUp = false
     /// An AppendEntries is due even without entries: a heartbeat or a read round.
     var messageDue = true
     /// Clients of the peer wait until it knows that entries up to here are committed: it is told at once, not with the next heartbeat.
@@ -92,6 +94,9 @@ struct Progress: Sendable {
 
     /// Whether the logs are known to agree up to `match`.
     var isReplicating: Bool { if case .replicate = state { true } else { false } }
+
+    /// Behind which index the log should be kept, so that the snapshot sent to this peer is the last one that it needs; nil: anywhere.
+    var keepsLogBehind: LogIndex? { transfer?.snapshot.last.index ?? (isCatchingUp ? match : nil) }
 
     /// The snapshot under way, if any.
     var transfer: SnapshotTransfer? { if case .snapshot(let transfer) = state { transfer } else { nil } }
@@ -181,6 +186,7 @@ struct Progress: Sendable {
 extension Progress {
     /// The entries the peer lacks are gone.
     mutating func needsSnapshot(_ snapshot: SnapshotMetadata) {
+        isCatchingUp = true
         become(.snapshot(SnapshotTransfer(snapshot: snapshot)))
     }
 

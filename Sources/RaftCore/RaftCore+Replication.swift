@@ -80,6 +80,7 @@ extension RaftCore {
         if peers[place].next <= log.lastIndex { replicationDue = true }
         confirm(round, byPeerAt: place)
         guard grew else { return }
+        if match >= commitIndex { peers[place].isCatchingUp = false }
         transferIfCaughtUp(place)
         if match > commitIndex { advanceCommit() }
     }

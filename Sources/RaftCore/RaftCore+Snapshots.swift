@@ -29,17 +29,20 @@ extension RaftCore {
         snapshot = taken
         persistedIndex = max(persistedIndex, taken.last.index)
         var end = log.startOfTail(tail, upTo: taken.last.index)
-        // Whoever is being sent a snapshot goes on right behind it.
-        let sent = peers.filter(isHeard).compactMap(\.transfer?.snapshot.last.index)
-        if !sent.isEmpty {
+        // Whoever is being sent a snapshot goes on right behind it, and must not need another one before it has caught up.
+        let wanted = peers.filter(isHeard).compactMap(\.keepsLogBehind)
+        if !wanted.isEmpty {
             let affordable = log.startOfTail(limits.keptForSnapshots, upTo: log.lastIndex)
-            for index in sent where index >= affordable { end = min(end, index) }
+            for index in wanted where index >= affordable { end = min(end, index) }
         }
         guard end > log.start.index else { return log.start.index }
         log.compact(upTo: end)
         configurations.compact(upTo: end)
         return end
     }
+
+    /// Where the snapshots end that peers are being sent, of those peers that are heard.
+    package var snapshotsUnderWay: Set<LogPosition> { Set(peers.filter(isHeard).compactMap(\.transfer?.snapshot.last)) }
 }
 
 // MARK: - Leader

@@ -69,7 +69,7 @@ package struct RaftLimits: Hashable, Sendable {
     package var snapshotChunkBytes: Int
     /// A learner that lacks more entries than this is not made a voter.
     package var promotionLagEntries: Int
-    /// What is kept behind a snapshot that is being sent, so that its receiver can go on from there; beyond it the receiver will need
+    /// What is kept behind a snapshot that is being sent, until its receiver has caught up from there; beyond it the receiver will need
     /// another snapshot.
     package var keptForSnapshots: LogTail
 

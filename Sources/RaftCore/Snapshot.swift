@@ -69,7 +69,8 @@ package struct SnapshotChunkRequest: Hashable, Sendable {
     let session: ReplicationSession
     /// Who gets it.
     package let to: NodeID
-    /// Which snapshot to read from. It has to stay readable as long as the core asks for it.
+    /// Which snapshot to read from. It has to stay readable, also when there are newer ones, as long as `RaftCore.snapshotsUnderWay` has it:
+    /// a transfer goes on with the snapshot that it began with, or one that takes longer than the next snapshot would never end.
     package let snapshot: SnapshotMetadata
     /// Where to start.
     package let offset: UInt64

@@ -1,5 +1,6 @@
 import RaftCore
 import RaftLog
+import Synchronization
 import Testing
 
 @testable import ConclaveRaft
@@ -59,5 +60,43 @@ struct SnapshotTests {
         try cluster.start(away)
         #expect(await cluster.insist { await cluster.read(7, on: away) } == .success(800))
         await cluster.shutdown()
+    }
+
+    @Test("a follower catches up by snapshot also while its leader takes new ones faster than one can be sent")
+    func newerSnapshots() throws {
+        let cluster = try SteppedCluster(3) { options in
+            options.snapshotPolicy.entries = 20
+            options.logTail = .none
+            options.limits.snapshotChunkBytes = 64
+        }
+        let leader = cluster.elect()
+        let away = try #require(cluster.ids.first { $0 != leader })
+        let server = cluster.server(leader)
+        let propose = { @Sendable (count: UInt8) in
+            for number in 0..<count { server.propose([number], CommandCompletion<CountingMachine> { _ in }) }
+        }
+        cluster.network.isolate(away)
+        for _ in 0..<2 {
+            propose(50)
+            cluster.pass(.milliseconds(100))
+        }
+        let first = cluster.status(leader).snapshotIndex
+        #expect(first > .zero)
+        let pieces = Mutex(0)
+        cluster.network.setFilter { message, _, _ in
+            guard case .raft(let message) = message, case .installSnapshot = message.kind else { return true }
+            // Enough for another snapshot, each time. One that begins again each time would never end.
+            let count = pieces.withLock { count in
+                count += 1
+                return count
+            }
+            if count < 100 { propose(25) }
+            return count < 100
+        }
+        cluster.network.heal()
+        cluster.pass(.seconds(1))
+        #expect(pieces.withLock { $0 } < 100)
+        #expect(cluster.status(leader).snapshotIndex > first + 200)
+        #expect(cluster.status(away).appliedIndex == cluster.status(leader).lastIndex)
     }
 }

@@ -95,6 +95,8 @@ struct Consensus: Behavior {
     private var openWrites = 0
     /// A leader's snapshot that has arrived as a whole and is not handed to the log yet.
     private var received: SealedSnapshot?
+    /// Where the snapshots end that the keeper has open for peers.
+    private var sentSnapshots: Set<LogPosition> = []
     private var membership: Membership
     private var standing: MemberStanding?
 
@@ -206,7 +208,15 @@ struct Consensus: Behavior {
             if applierDeadline <= now { applierDeadline = 0 }
         }
         membership.timePassed(&core, now: now)
+        if !sentSnapshots.isEmpty { endSending() }
         publishStatus()
+    }
+
+    /// Gives up the snapshots that nobody needs any more.
+    private mutating func endSending() {
+        let underWay = core.snapshotsUnderWay
+        for position in sentSnapshots where !underWay.contains(position) { snapshots.send(.sendingEnded(position)) }
+        sentSnapshots.formIntersection(underWay)
     }
 
     /// Sets the timer, unless it fires soon enough: an idle server wakes for heartbeats and elections only.
@@ -332,7 +342,10 @@ struct Consensus: Behavior {
         if !output.committed.isEmpty { apply(output.committed) }
         for read in output.readsReady { answer(read, context) }
         for id in output.readsFailed { if let waiting = takeReads(id) { fail(waiting) } }
-        for request in output.chunksToSend { snapshots.send(.send(request, consensus: myself)) }
+        for request in output.chunksToSend {
+            sentSnapshots.insert(request.snapshot.last)
+            snapshots.send(.send(request, consensus: myself))
+        }
         for chunk in output.chunksToStore { snapshots.send(.store(chunk, consensus: myself)) }
         for event in output.events { announce(event) }
     }

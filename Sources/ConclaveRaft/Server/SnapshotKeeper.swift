@@ -16,6 +16,8 @@ enum SnapshotMessage: Sendable {
     case run(@Sendable () -> Void)
     /// This is the server's snapshot now.
     case adopted(SnapshotInfo)
+    /// Nobody is being sent this snapshot any more.
+    case sendingEnded(LogPosition)
 }
 
 /// A state to be written down: a copy, which the machine does not touch any more.
@@ -35,8 +37,9 @@ struct SnapshotKeeper: Behavior {
     private let files: SnapshotFiles
     private let outbox: Outbox
     private var current: SnapshotInfo?
-    /// The current one, open for reading, while somebody is being sent it.
-    private var reader: SnapshotReader?
+    /// Open for reading, while somebody is being sent them: the current one, and those before it, which have lost their names but go on
+    /// taking space on the disk. Each peer is sent one at a time, so there are at most as many as peers.
+    private var readers: [LogPosition: SnapshotReader] = [:]
     /// What arrives from a leader.
     private var receiver: SnapshotReceiver?
 
@@ -52,9 +55,8 @@ struct SnapshotKeeper: Behavior {
         case .send(let request, let consensus): send(request, consensus)
         case .store(let chunk, let consensus): store(chunk, consensus)
         case .run(let body): body()
-        case .adopted(let info):
-            current = info
-            reader = nil
+        case .adopted(let info): current = info
+        case .sendingEnded(let position): readers[position] = nil
         }
     }
 
@@ -76,19 +78,25 @@ struct SnapshotKeeper: Behavior {
 
     private mutating func send(_ request: SnapshotChunkRequest, _ consensus: ActorRef<ConsensusMessage>) {
         do {
-            guard let current, current.position == request.snapshot.last, let offset = Int(exactly: request.offset)
-            else {
+            guard let reader = try reader(of: request.snapshot.last), let offset = Int(exactly: request.offset) else {
                 return consensus.send(.snapshotUnreadable(request))
             }
-            let reader = try self.reader ?? files.read(current)
-            self.reader = reader
-            let stream = SnapshotStream(current)
+            let stream = SnapshotStream(reader.info)
             let bytes = try stream.piece(at: offset, upTo: request.sizeBytes) { try reader.bytes(at: $0, count: $1) }
             outbox.send(request.message(bytes: bytes, isLast: offset + bytes.count == stream.sizeBytes))
         } catch {
-            reader = nil
+            readers[request.snapshot.last] = nil
             consensus.send(.snapshotUnreadable(request))
         }
+    }
+
+    /// Nil when the file is gone.
+    private mutating func reader(of position: LogPosition) throws -> SnapshotReader? {
+        if let open = readers[position] { return open }
+        guard let current, current.position == position else { return nil }
+        let reader = try files.read(current)
+        readers[position] = reader
+        return reader
     }
 
     // MARK: Receiving
