@@ -62,4 +62,23 @@ import Testing
         #expect(first.value > 0 && second.value > 0)
         await system.shutdown()
     }
+
+    @Test("Fairness: an actor that wakes many others lets them go first, however much time its batch has left")
+    func crowd() async throws {
+        let (woken, seen) = (Counter(), Journal<Int>())
+        let system = ActorSystem("crowd", workers: 1)
+        let others = try (0..<16 * 64).map { _ in try system.spawn { Puppet() } }
+        let waker = try system.spawn { Puppet() }
+        // All of its messages are there before the first is handled.
+        waker.act { context in
+            for crowd in 0..<16 {
+                context.myself.act { _ in
+                    woken.up()
+                    for other in others[crowd * 64..<(crowd + 1) * 64] { other.act { _ in seen.note(woken.value) } }
+                }
+            }
+        }
+        #expect(try #require(await seen.first(1).first) <= 4)
+        await system.shutdown()
+    }
 }

@@ -38,9 +38,8 @@ extension ActorCell {
 
     /// A child has had its last drain. Called by the child.
     func childIsGone(_ child: ActorCell, byItself: Bool) {
-        let ended = byItself ? child.asEndedChild : nil
         // The child that goes, or the one that is being told to, keeps us alive, and we the table.
-        let isReported = childTable?._withUnsafeGuaranteedRef { $0.remove(child, ended: ended) }
+        let isReported = childTable?._withUnsafeGuaranteedRef { $0.remove(child, byItself: byItself) }
         if isReported == true || child.isSignificant { header.post(.childGone(child, byItself: byItself)) }
     }
 
@@ -48,7 +47,7 @@ extension ActorCell {
     private var isStartedWithItsGroup: Bool { restart == .transient || (restart == .permanent && isIgnored) }
 
     /// What a group restart needs to start this actor again.
-    private var asEndedChild: EndedChild? {
+    var asEndedChild: EndedChild? {
         guard isStartedWithItsGroup, let factory else { return nil }
         var options = SpawnOptions(restart: restart, shutdown: shutdown, isSignificant: isSignificant)
         options.onRestart = onRestart

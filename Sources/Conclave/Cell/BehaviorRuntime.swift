@@ -54,6 +54,8 @@ enum BatchLimit {
 
     /// Nanoseconds in one batch.
     @inlinable static var nanoseconds: UInt64 { 500_000 }
+    /// Other actors that one batch may wake before they go first. What thousands need, all at once, is in no cache, and does not fit in a run queue.
+    static var wakes: Int { 128 }
     /// Rounds of waiting for a sender that is between its exchange and its link, before others go first.
     @inlinable static var linkSpins: Int { 64 }
 }
@@ -167,7 +169,7 @@ extension Behavior {
                 if batchStart == 0 { batchStart = now }
                 let isSlow = now &- batchStart > BatchLimit.nanoseconds
                 if isSlow { cell.pointee.isSlow = true }
-                if isSlow || received >= BatchLimit.messages || thread.pointee.yieldsAtCheck {
+                if isSlow || received >= BatchLimit.messages || thread.mustYield {
                     cell.noteActivity(&messages)
                     cell.pointee.owesBatchEnd = false
                     do { try behavior.pointee.batchEnded(context) } catch { cell.noteFailure(error) }

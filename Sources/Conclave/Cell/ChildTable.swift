@@ -121,12 +121,12 @@ final class ChildTable: @unchecked Sendable {
 
     /// Lets go of a child after its last drain. True: the parent wants to hear of it.
     ///
-    /// - Parameter ended: what is needed to start it again in a group restart.
-    func remove(_ child: ActorCell, ended: EndedChild?) -> Bool {
+    /// - Parameter byItself: the parent had not ordered its end: a group restart may start it again.
+    func remove(_ child: ActorCell, byItself: Bool) -> Bool {
         lock.lock()
         unlink(child)
         let parentWaits = isClosed || isGroup
-        if isGroup, !isClosed, let ended { insert(ended) }
+        if isGroup, !isClosed, byItself, let ended = child.asEndedChild { insert(ended) }
         var freed = GoneChildren()
         liveCount -= 1
         let areFew = liveCount < GoneChildren.leastSiblings

@@ -40,7 +40,7 @@ struct ThreadState: ~Copyable {
     /// How many messages an actor receives on this thread before it looks whether its batch has lasted long enough.
     @usableFromInline var messagesToFirstCheck = BatchLimit.firstClockCheck
     /// Its batch ends at the first such look: set while a simulation runs on this thread.
-    @usableFromInline var yieldsAtCheck = false
+    var yieldsAtCheck = false
 
     init() {
         freeLists = .allocate(capacity: SizeClass.count)
@@ -131,6 +131,10 @@ extension UnsafeMutablePointer where Pointee == ThreadState {
     /// Releasing: the watchdog that sees it here sees also that a new batch was counted, and that the next-slot was emptied for it.
     @inlinable
     func enter(_ cell: CellPointer) { pointee.running.store(UInt(bitPattern: cell), ordering: .releasing) }
+
+    /// Whether a batch that has not lasted too long is to end all the same. Asked when the clock is looked at.
+    @usableFromInline @inline(never)
+    var mustYield: Bool { pointee.yieldsAtCheck || pointee.worker?.pointee.hasWokenMany == true }
 
     /// The thread begins to run a piece of a task. Releasing: as `enter`.
     func enterJob() { pointee.running.store(ThreadState.job, ordering: .releasing) }

@@ -13,6 +13,9 @@ struct WorkerState: ~Copyable {
     /// The scheduler wants a word with the thread when its batch is over: it may have been replaced meanwhile.
     let needsCheckIn = Atomic<Bool>(false)
     let runQueue = RunQueue()
+    /// What the batch numbered `wakingBatch` has put in the run queue. Only the worker's own thread counts here.
+    private var wakeCount = 0
+    private var wakingBatch: UInt32 = 0
     /// Whose worker this is. Not retained: a scheduler outlives its workers' threads.
     private let owner: Unmanaged<DispatchScheduler>
     @usableFromInline let schedulerID: ObjectIdentifier
@@ -27,6 +30,18 @@ struct WorkerState: ~Copyable {
     }
 
     var scheduler: DispatchScheduler { owner.takeUnretainedValue() }
+
+    /// The actor that runs now has woken another one.
+    mutating func noteWake() {
+        let batch = batches.load(ordering: .relaxed)
+        if batch != wakingBatch { (wakingBatch, wakeCount) = (batch, 0) }
+        wakeCount += 1
+    }
+
+    /// Whether the actor that runs now has woken so many that they had better go first.
+    var hasWokenMany: Bool {
+        wakeCount >= BatchLimit.wakes && wakingBatch == batches.load(ordering: .relaxed)
+    }
 
     /// The scheduler without a count of references, which all workers would write to.
     func withScheduler<Result>(_ body: (DispatchScheduler) throws -> Result) rethrows -> Result {
@@ -61,6 +76,7 @@ extension UnsafeMutablePointer where Pointee == WorkerState {
     /// Adds to the run queue's end and lets an idle worker know. Called by the worker's own thread.
     @usableFromInline @inline(never)
     func queue(bits: UInt) {
+        pointee.noteWake()
         push(WorkItem(bits: bits))
         pointee.withScheduler { $0.notifyOfWork() }
     }
