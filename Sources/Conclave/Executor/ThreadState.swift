@@ -40,7 +40,7 @@ struct ThreadState: ~Copyable {
     /// How many messages an actor receives on this thread before it looks whether its batch has lasted long enough.
     @usableFromInline var messagesToFirstCheck = BatchLimit.firstClockCheck
     /// Its batch ends at the first such look: set while a simulation runs on this thread.
-    var yieldsAtCheck = false
+    @usableFromInline var yieldsAtCheck = false
 
     init() {
         freeLists = .allocate(capacity: SizeClass.count)
