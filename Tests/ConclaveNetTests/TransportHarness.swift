@@ -44,7 +44,7 @@ struct CollectingSink: TransportSink {
         if frame.first == Self.nonsense { throw BadPayload() }
         inbox.add(.frame(Array(frame), from: peer))
     }
-    func linkUp(_ peer: PeerID) { inbox.add(.up(peer)) }
+    func linkUp(_ peer: PeerID, incarnation: UInt64) { inbox.add(.up(peer)) }
     func linkDown(_ peer: PeerID, _ reason: LinkFailure) { inbox.add(.down(peer)) }
     func refusal(of handshake: Handshake) -> Handshake.Refusal? {
         handshake.incarnation == HandshakeTests.strangeIncarnation ? .incarnation : nil

@@ -41,6 +41,8 @@ package enum LinkFailure: Error, Sendable {
     case timeout
     /// The other side sent something on a connection on which it has nothing to say.
     case unexpectedBytes
+    /// The peer is found elsewhere from now on.
+    case moved
     /// This side stopped.
     case stopped
 }
@@ -56,6 +58,7 @@ extension LinkFailure: CustomStringConvertible {
         case .badPayload(let error): "a frame that cannot be understood: \(error)"
         case .timeout: "the handshake took too long"
         case .unexpectedBytes: "bytes where none are expected"
+        case .moved: "the peer has moved"
         case .stopped: "this side stopped"
         }
     }

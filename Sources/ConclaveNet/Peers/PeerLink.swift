@@ -102,7 +102,7 @@ package struct PeerLink: Behavior {
         guard address != configuration.address else { return }
         configuration.address = address
         configuration.backoff.reset()
-        fail(.stopped, context)
+        fail(.moved, context)
     }
 
     package mutating func batchEnded(_ context: borrowing Context<Message>) {
@@ -182,7 +182,7 @@ package struct PeerLink: Behavior {
             context.cancel(deadline)
             configuration.backoff.reset()
             state = .up(io)
-            sink.linkUp(configuration.peer)
+            sink.linkUp(configuration.peer, incarnation: answer.incarnation)
         } catch {
             // Nobody else would tell the other side, which takes us for connected. Another program would not understand it.
             if error != .badMagic { sayFarewell(error, io) }

@@ -29,8 +29,8 @@ package protocol TransportSink: Sendable {
     /// - Throws: anything, if the frame makes no sense: the connection is closed and the reason reported.
     func received(_ frame: UnsafeRawBufferPointer, from peer: PeerID) throws
 
-    /// Frames sent to the peer from now on arrive.
-    func linkUp(_ peer: PeerID)
+    /// Frames sent to the peer from now on arrive, at this incarnation of it.
+    func linkUp(_ peer: PeerID, incarnation: UInt64)
 
     /// Frames sent to the peer are dropped from now on, and those sent lately may be lost. Told once for each `linkUp`, in order.
     func linkDown(_ peer: PeerID, _ reason: LinkFailure)

@@ -5,8 +5,8 @@ import RaftCore
 
 /// What the consensus actor is told about the members of the cluster.
 enum MembershipMessage: Sendable {
-    /// Frames to this peer arrive from now on.
-    case linkUp(NodeID)
+    /// Frames to this incarnation of a peer arrive from now on.
+    case linkUp(NodeID, incarnation: UInt64)
     /// A peer says who it is.
     case introduced(MemberRecord)
     /// A member says that the committed configuration of this entry is without this server.
@@ -52,33 +52,44 @@ struct Membership {
 
     /// What this server says of itself; nil: nothing, as in a cluster whose transport finds everybody by number.
     private let own: MemberRecord?
-    /// Where the operator said at this start that members are found.
+    /// Where the operator said at this start that members are found: they may all have been moved, and this may be from before some were.
     private let told: [MemberRecord]
     /// Where members were found by the log at this start; nil before the first look at it.
     private var addressesAtStart: [NodeID: String]?
+    /// Who is looked for where the operator said, and not where the log did at this start.
+    private var soughtAsTold: Set<NodeID> = []
+    /// Ticks after which whoever is not linked to is looked for in the other place.
+    private let patience: UInt64
+    /// When that is next.
+    private var turnAt: UInt64
     private let outbox: Outbox
     private let incarnations: KnownIncarnations
     private var administration: Administration<AdminCompletion>
     /// What others say of themselves.
     private var introduced: [NodeID: MemberRecord] = [:]
-    /// Those whose link has not broken since they said so. Whoever comes back may do so with another data directory, so what it said
+    /// Which data directories those have that this server has a link to. Whoever comes back may do so with another one: then what it said
     /// before is not written down (rule P28).
-    private var present: Set<NodeID> = []
+    private var incarnationsUp: [NodeID: UInt64] = [:]
     private var linked: [PeerID: SocketAddress]?
     /// The configurations that links were last brought up to date with; nil: somebody has said something new since.
     private var followed: [Configuration]?
 
-    /// - Parameter process: see `Administration`.
+    /// - Parameters:
+    ///   - process: see `Administration`.
+    ///   - patience: how many ticks a link may take, where there is another place to look for a member.
     init(
         own: MemberRecord?,
         told: [MemberRecord],
         process: UInt64,
+        patience: UInt64,
         outbox: Outbox,
         incarnations: KnownIncarnations
     ) {
         administration = Administration(process: process)
         self.own = own
         self.told = told
+        self.patience = patience
+        turnAt = patience
         self.outbox = outbox
         self.incarnations = incarnations
     }
@@ -90,7 +101,9 @@ struct Membership {
 
     mutating func receive(_ message: consuming MembershipMessage, _ core: inout RaftCore, deadline: UInt64) {
         switch consume message {
-        case .linkUp(let peer): if let own { outbox.send(.introduction(own), to: peer) }
+        case .linkUp(let peer, let incarnation):
+            incarnationsUp[peer] = incarnation
+            if let own { outbox.send(.introduction(own), to: peer) }
         case .introduced(let record): introduce(record, core)
         case .reportedRemoved(let index): core.removalReported(of: index)
         case .asked(let command, let completion):
@@ -106,7 +119,6 @@ struct Membership {
 
     private mutating func introduce(_ record: MemberRecord, _ core: RaftCore) {
         introduced[record.id] = record
-        present.insert(record.id)
         followed = nil
         let members = Set(core.openConfigurations.flatMap(\.members))
         let strangers = introduced.keys.filter { !members.contains($0) && $0 != record.id }.sorted()
@@ -114,11 +126,13 @@ struct Membership {
         follow(core)
     }
 
-    /// A peer is not linked to any more. A stranger has to introduce itself again.
-    mutating func linkDown(_ peer: NodeID, _ core: RaftCore) {
+    /// A peer is not linked to any more. A stranger has to introduce itself again, unless it has said that it moved.
+    mutating func linkDown(_ peer: NodeID, hasMoved: Bool, _ core: RaftCore) {
         carryOut(administration.linkDown(peer))
-        present.remove(peer)
-        guard introduced[peer] != nil, !core.openConfigurations.contains(where: { $0.members.contains(peer) }) else {
+        incarnationsUp[peer] = nil
+        guard !hasMoved, introduced[peer] != nil,
+            !core.openConfigurations.contains(where: { $0.members.contains(peer) })
+        else {
             return
         }
         introduced[peer] = nil
@@ -148,10 +162,26 @@ struct Membership {
         if !isIdle { carryOut(administration.expire(at: now)) }
         if let own {
             if introduced.updateValue(own, forKey: own.id) != own { followed = nil }
-            present.insert(own.id)
         }
-        if core.role == .leader { administration.keepHouse(introduced.filter { present.contains($0.key) }, &core) }
+        if core.role == .leader { administration.keepHouse(introduced.filter { isPresent($0.value) }, &core) }
+        if now >= turnAt {
+            turnAt = now + patience
+            seekElsewhere()
+        }
         follow(core)
+    }
+
+    /// Whether it is this server, or one that it has a link to, that said so.
+    private func isPresent(_ said: MemberRecord) -> Bool {
+        said.id == own?.id || (incarnationsUp[said.id] != nil && incarnationsUp[said.id] == said.incarnation)
+    }
+
+    /// Whoever was not found yet is looked for in the other place.
+    private mutating func seekElsewhere() {
+        for record in told where incarnationsUp[record.id] == nil && introduced[record.id] == nil {
+            if soughtAsTold.remove(record.id) == nil { soughtAsTold.insert(record.id) }
+            followed = nil
+        }
     }
 
     mutating func leaderChanged(to leader: NodeID) { carryOut(administration.leaderChanged(to: leader)) }
@@ -184,13 +214,17 @@ struct Membership {
             for record in configuration.records { link(record, &peers) }
         }
         let addresses = Dictionary(
-            core.openConfigurations.flatMap(\.records).map { ($0.id, $0.peerAddress) },
+            configurations.flatMap(\.records).map { ($0.id, $0.peerAddress) },
             uniquingKeysWith: { $1 }
         )
         let atStart = addressesAtStart ?? addresses
+        if addressesAtStart == nil, let own, own.peerAddress != atStart[own.id] {
+            // This server has been moved: so the others have probably been, too.
+            soughtAsTold = Set(told.map(\.id))
+        }
         addressesAtStart = atStart
-        // A cluster may be started again on other addresses than those that are written. What was written since is newer.
-        for record in told {
+        for record in told where soughtAsTold.contains(record.id) {
+            // What was written since the start is newer.
             if let address = addresses[record.id], address == atStart[record.id] { link(record, &peers) }
         }
         // What a server says of itself is newer than what is written of it, or is the same.

@@ -23,8 +23,8 @@ enum ConsensusMessage: Sendable {
     case chunkRefused(ReceivedChunk)
     /// A snapshot that a peer needs is gone.
     case snapshotUnreadable(SnapshotChunkRequest)
-    /// The connection to a peer closed.
-    case linkDown(NodeID)
+    /// The connection to a peer closed; or this server did that, since the peer is found elsewhere now.
+    case linkDown(NodeID, hasMoved: Bool)
     /// Something about the members.
     case membership(MembershipMessage)
     /// A timeout may be over.
@@ -157,9 +157,9 @@ struct Consensus: Behavior {
             core.chunkStored(chunk)
         case .chunkRefused(let chunk): core.chunkRefused(chunk)
         case .snapshotUnreadable(let request): core.snapshotUnreadable(request)
-        case .linkDown(let peer):
+        case .linkDown(let peer, let hasMoved):
             core.peerDisconnected(peer)
-            membership.linkDown(peer, core)
+            membership.linkDown(peer, hasMoved: hasMoved, core)
         case .membership(let message): membership.receive(message, &core, deadline: deadline)
         case .timerFired: checkTimeouts()
         }

@@ -36,11 +36,17 @@ struct ConsensusSink: TransportSink {
         }
     }
 
-    func linkUp(_ peer: PeerID) { consensus.send(.membership(.linkUp(NodeID(peer.rawValue)))) }
+    func linkUp(_ peer: PeerID, incarnation: UInt64) {
+        consensus.send(.membership(.linkUp(NodeID(peer.rawValue), incarnation: incarnation)))
+    }
 
     func refusal(of handshake: Handshake) -> Handshake.Refusal? {
         incarnations.contradict(handshake.node, handshake.incarnation) ? .incarnation : nil
     }
 
-    func linkDown(_ peer: PeerID, _ reason: LinkFailure) { consensus.send(.linkDown(NodeID(peer.rawValue))) }
+    func linkDown(_ peer: PeerID, _ reason: LinkFailure) {
+        var hasMoved = false
+        if case .moved = reason { hasMoved = true }
+        consensus.send(.linkDown(NodeID(peer.rawValue), hasMoved: hasMoved))
+    }
 }

@@ -151,6 +151,7 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
                             own: configuration.own,
                             told: members.records,
                             process: configuration.process,
+                            patience: 2 * UInt64(options.timing.electionTicks.upperBound),
                             outbox: outbox,
                             incarnations: incarnations
                         ),

@@ -243,7 +243,7 @@ package final class SimulatedNetwork: Sendable {
                 state.connections[link] = Connection(number: state.lastConnection, senderGeneration: generation)
                 return state.lastConnection
             }
-            sender.sink?.linkUp(link.to)
+            sender.sink?.linkUp(link.to, incarnation: receiver.handshake.incarnation)
             return number
         }
     }

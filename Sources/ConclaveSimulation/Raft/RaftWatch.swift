@@ -270,7 +270,7 @@ private struct WatchedSink: TransportSink {
         watch.meddling.admitsWipedServers ? nil : sink.refusal(of: handshake)
     }
 
-    func linkUp(_ peer: PeerID) { sink.linkUp(peer) }
+    func linkUp(_ peer: PeerID, incarnation: UInt64) { sink.linkUp(peer, incarnation: incarnation) }
     func linkDown(_ peer: PeerID, _ reason: LinkFailure) { sink.linkDown(peer, reason) }
 
     func received(_ frame: UnsafeRawBufferPointer, from peer: PeerID) throws {
