@@ -355,6 +355,12 @@ extension RaftCore {
     /// The last entry's index.
     package var lastIndex: LogIndex { log.lastIndex }
 
+    /// The last entry's position.
+    package var lastPosition: LogPosition { log.last }
+
+    /// The last entry that is in the snapshot; zero before the first one.
+    package var snapshotIndex: LogIndex { snapshot?.last.index ?? .zero }
+
     /// The position in front of the log in memory: what is there and before is in a snapshot.
     package var logStart: LogPosition { log.start }
 

@@ -7,7 +7,7 @@ package struct CommittedEntriesChecker: Sendable {
     /// From index 1.
     private var terms: [Term] = []
     /// What was looked at of each server.
-    private var seen: [NodeID: LogIndex] = [:]
+    private var seen = NumberedTable<NodeID, LogIndex>()
     /// How many entries are known to be committed.
     package var count: Int { terms.count }
 

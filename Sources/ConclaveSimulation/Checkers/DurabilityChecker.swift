@@ -41,12 +41,30 @@ package struct DurabilityChecker: Sendable {
         var lost: ClosedRange<LogIndex>?
         /// What a running server has dropped from its log again; nil: nothing, or it is down.
         var last: LogIndex?
+
+        mutating func write(_ write: Write) {
+            pending.append(write)
+            written.write(write)
+        }
+
+        mutating func sync() {
+            for write in pending { durable.write(write) }
+            pending.removeAll(keepingCapacity: true)
+        }
+
+        /// Takes down what is new. Returns what was committed before, and which term is durable at the persisted index.
+        mutating func note(_ core: some ObservedCore) -> (commit: LogIndex, durable: Term?) {
+            defer { commit = core.commitIndex }
+            last = core.lastIndex
+            if lost != nil, !core.isQuarantined { lost = nil }
+            return (commit, durable.term(at: core.persistedIndex))
+        }
     }
 
-    private var disks: [NodeID: ServerDisk] = [:]
+    private var disks = NumberedTable<NodeID, ServerDisk>()
     /// What was on disks that are gone. Acknowledgements may still be under way, and count: whoever has lost its data is refused, and helps
     /// to elect nobody (rule P28).
-    private var gone: [NodeID: Terms] = [:]
+    private var gone = NumberedTable<NodeID, Terms>()
 
     package init() {}
 
@@ -74,29 +92,20 @@ package struct DurabilityChecker: Sendable {
         _ check: (Entry, Term) -> Void
     ) {
         let write = Write(snapshot: snapshot, first: entries.first?.index, terms: entries.map(\.term))
-        disks[server, default: ServerDisk()].pending.append(write)
-        disks[server, default: ServerDisk()].written.write(write)
+        disks[server, default: ServerDisk()].write(write)
+        guard let written = disks[server]?.written else { return }
         for entry in entries {
-            if let term = disks[server]?.written.term(at: entry.index - 1) { check(entry, term) }
+            if let term = written.term(at: entry.index - 1) { check(entry, term) }
         }
     }
 
     /// All of it is durable.
-    package mutating func hasWritten(_ server: NodeID) {
-        guard let writes = disks[server]?.pending, !writes.isEmpty else { return }
-        for write in writes { disks[server]?.durable.write(write) }
-        disks[server]?.pending = []
-    }
+    package mutating func hasWritten(_ server: NodeID) { disks[server]?.sync() }
 
     /// Nil, or what the server claims beyond what is on the disks.
     package mutating func look(at core: some ObservedCore) -> String? {
-        let before = disks[core.id]?.commit ?? .zero
-        disks[core.id, default: ServerDisk()].commit = core.commitIndex
-        disks[core.id]?.last = core.lastIndex
-        if !core.isQuarantined, disks[core.id]?.lost != nil { disks[core.id]?.lost = nil }
-        if core.persistedIndex > core.snapshotIndex, let term = core.term(at: core.persistedIndex),
-            disks[core.id]?.durable.term(at: core.persistedIndex) != term
-        {
+        let (before, durable) = disks[core.id, default: ServerDisk()].note(core)
+        if core.persistedIndex > core.snapshotIndex, let term = core.term(at: core.persistedIndex), durable != term {
             return
                 "persisted index: server \(core.id) takes \(core.persistedIndex) of \(term) for durable, and it is not"
         }

@@ -11,7 +11,7 @@ package struct LeaderCommitChecker: Sendable {
     }
 
     /// Of those that lead.
-    private var seen: [NodeID: Seen] = [:]
+    private var seen = NumberedTable<NodeID, Seen>()
 
     package init() {}
 

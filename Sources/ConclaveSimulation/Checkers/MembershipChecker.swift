@@ -9,7 +9,7 @@ package struct MembershipChecker: Sendable {
         var snapshot = LogIndex.zero
     }
 
-    private var seen: [NodeID: Seen] = [:]
+    private var seen = NumberedTable<NodeID, Seen>()
     /// How many changes leaders appended.
     package private(set) var changeCount = 0
 

@@ -13,6 +13,7 @@ package protocol ObservedCore {
     /// The position in front of the log in memory.
     var logStart: LogPosition { get }
     var snapshot: SnapshotMetadata? { get }
+    var snapshotIndex: LogIndex { get }
     var configuration: Configuration { get }
     var configurationIndex: LogIndex { get }
     var isQuarantined: Bool { get }
@@ -23,5 +24,5 @@ extension RaftCore: ObservedCore {}
 
 extension ObservedCore {
     var term: Term { hardState.term }
-    var snapshotIndex: LogIndex { snapshot?.last.index ?? .zero }
+    package var snapshotIndex: LogIndex { snapshot?.last.index ?? .zero }
 }

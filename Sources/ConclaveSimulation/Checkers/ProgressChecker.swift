@@ -11,7 +11,7 @@ package struct ProgressChecker: Sendable {
         var snapshot = LogIndex.zero
     }
 
-    private var seen: [NodeID: Seen] = [:]
+    private var seen = NumberedTable<NodeID, Seen>()
 
     package init() {}
 

@@ -10,7 +10,7 @@ package struct PromiseChecker: Sendable {
         var match = LogIndex.zero
     }
 
-    private var promises: [NodeID: Promise] = [:]
+    private var promises = NumberedTable<NodeID, Promise>()
 
     package init() {}
 

@@ -5,9 +5,10 @@ enum TextToken {
     static func text(_ value: String?) -> String {
         guard let value else { return "-" }
         if value.isEmpty || value == "-" { return value.isEmpty ? "%" : "%2D" }
+        if value.utf8.allSatisfy(isPlain) { return value }
         var text = ""
         for byte in value.utf8 {
-            if byte <= 0x20 || byte == 0x7F || byte == UInt8(ascii: "%") || byte >= 0x80 {
+            if !isPlain(byte) {
                 let digits = String(byte, radix: 16, uppercase: true)
                 text += digits.count == 1 ? "%0\(digits)" : "%\(digits)"
             } else {
@@ -22,6 +23,7 @@ enum TextToken {
         if text == "-" { return .some(nil) }
         if text == "%" { return "" }
         if text.isEmpty { return nil }
+        if text.utf8.allSatisfy(isPlain) { return String(text) }
         var bytes: [UInt8] = []
         var rest = text.utf8
         while let byte = rest.popFirst() {
@@ -44,6 +46,9 @@ enum TextToken {
         let words = text.utf8.split(separator: UInt8(ascii: " "), maxSplits: limit, omittingEmptySubsequences: false)
         return words.count <= limit ? words.map { Substring($0) } : nil
     }
+
+    /// Whether a byte stands for itself.
+    private static func isPlain(_ byte: UInt8) -> Bool { byte > 0x20 && byte < 0x7F && byte != UInt8(ascii: "%") }
 
     private static func digit(_ byte: UInt8) -> UInt8? {
         switch byte {

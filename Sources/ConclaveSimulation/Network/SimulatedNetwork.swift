@@ -9,11 +9,24 @@ internal import Synchronization
 /// As over TCP, each server has a connection to each other one, for what it sends there: made when it first sends, after a handshake in which
 /// either may refuse the other. A frame belongs to its connection: what was under way on one that ends is lost.
 package final class SimulatedNetwork: Sendable {
-    private struct Link: Hashable {
+    private struct Link {
         var from: PeerID
         var to: PeerID
 
-        func hash(into hasher: inout Hasher) { hasher.combine(from.rawValue &<< 32 ^ to.rawValue) }
+        var back: Link { Link(from: to, to: from) }
+    }
+
+    /// How one direction between two servers is.
+    private struct LinkState {
+        var isCut = false
+        /// How much longer frames take, in nanoseconds.
+        var slowBy: UInt64 = 0
+        /// Nil: none, it is made with the next frame.
+        var connection: Connection?
+        /// A connection ended, and the sender is yet to hear of it.
+        var isEnding = false
+        /// When the last frame arrives: the next one comes later, unless it may overtake.
+        var lastArrival: UInt64 = 0
     }
 
     private struct Endpoint {
@@ -34,18 +47,25 @@ package final class SimulatedNetwork: Sendable {
     private struct State {
         var random: SimulationRandom
         var faults = NetworkFaults()
-        var endpoints: [PeerID: Endpoint] = [:]
-        var cut: Set<Link> = []
-        /// How much longer frames take, in nanoseconds.
-        var slow: [Link: UInt64] = [:]
-        var connections: [Link: Connection] = [:]
+        var endpoints = NumberedTable<PeerID, Endpoint>()
+        /// By sender, then by receiver.
+        var links = NumberedTable<PeerID, NumberedTable<PeerID, LinkState>>()
         var lastConnection = 0
-        /// Connections whose senders are yet to hear that they ended.
-        var ending: Set<Link> = []
-        /// When the last frame of each link arrives: the next one comes later, unless it may overtake.
-        var lastArrival: [Link: UInt64] = [:]
         var faultCount = 0
         var refusalCount = 0
+
+        subscript(link: Link) -> LinkState {
+            get { links[link.from]?[link.to] ?? LinkState() }
+            _modify { yield &links[link.from, default: NumberedTable()][link.to, default: LinkState()] }
+        }
+
+        /// All links that were ever used, in order.
+        var allLinks: [Link] {
+            links.keys.flatMap { from in (links[from]?.keys ?? []).map { Link(from: from, to: $0) } }
+        }
+
+        /// Who is at either end, and with which data.
+        func ends(of link: Link) -> [Handshake] { [link.from, link.to].compactMap { endpoints[$0]?.handshake } }
     }
 
     private let world: SimulatedWorld
@@ -73,7 +93,7 @@ package final class SimulatedNetwork: Sendable {
     /// Cuts one direction of a link: what is sent there, and what is under way, is lost.
     package func cut(from: PeerID, to: PeerID) {
         state.withLock {
-            $0.cut.insert(Link(from: from, to: to))
+            $0[Link(from: from, to: to)].isCut = true
             $0.faultCount += 1
         }
     }
@@ -81,7 +101,7 @@ package final class SimulatedNetwork: Sendable {
     /// One direction of a link takes so much longer.
     package func slow(from: PeerID, to: PeerID, by delay: Duration) {
         state.withLock {
-            $0.slow[Link(from: from, to: to)] = delay.nanoseconds
+            $0[Link(from: from, to: to)].slowBy = delay.nanoseconds
             $0.faultCount += 1
         }
     }
@@ -89,14 +109,15 @@ package final class SimulatedNetwork: Sendable {
     /// The connections between two servers close, and both see it. New ones are made at the next frames.
     package func disconnect(_ one: PeerID, _ other: PeerID) {
         state.withLock { $0.faultCount += 1 }
-        for link in [Link(from: one, to: other), Link(from: other, to: one)] { end(link) }
+        let link = Link(from: one, to: other)
+        end(link)
+        end(link.back)
     }
 
     /// Every link carries again, as fast as before.
     package func healLinks() {
-        state.withLock {
-            $0.cut = []
-            $0.slow = [:]
+        state.withLock { state in
+            for link in state.allLinks { (state[link].isCut, state[link].slowBy) = (false, 0) }
         }
     }
 
@@ -126,8 +147,9 @@ package final class SimulatedNetwork: Sendable {
         let links = state.withLock { state in
             state.endpoints[peer]?.sink = nil
             state.endpoints[peer]?.generation += 1
-            for link in state.connections.keys where link.from == peer { state.connections[link] = nil }
-            return state.connections.keys.filter { $0.to == peer }.sorted { $0.from < $1.from }
+            let all = state.allLinks
+            for link in all where link.from == peer { state[link].connection = nil }
+            return all.filter { $0.to == peer && state[$0].connection != nil }
         }
         for link in links { end(link) }
     }
@@ -138,14 +160,14 @@ package final class SimulatedNetwork: Sendable {
     /// A connection ends; its sender hears of it a moment later, and makes no other one before.
     private func end(_ link: Link) {
         let ended = state.withLock { state -> Connection? in
-            guard let connection = state.connections.removeValue(forKey: link) else { return nil }
-            state.ending.insert(link)
+            guard let connection = state[link].connection.take() else { return nil }
+            state[link].isEnding = true
             return connection
         }
         guard let ended else { return }
         world.at(world.now + 100_000) { [self] in
             let sink = state.withLock { state -> (any TransportSink)? in
-                state.ending.remove(link)
+                state[link].isEnding = false
                 guard let sender = state.endpoints[link.from], sender.generation == ended.senderGeneration,
                     sender.machine.isUp
                 else { return nil }
@@ -166,7 +188,7 @@ package final class SimulatedNetwork: Sendable {
         guard let connection = connection(for: link, generation) else { return }
         let now = world.now
         let arrivals: [UInt64] = state.withLock { state in
-            guard !state.cut.contains(link) else { return [] }
+            guard !state[link].isCut else { return [] }
             if state.random.happens(perMille: state.faults.dropsPerMille) {
                 state.faultCount += 1
                 return []
@@ -192,24 +214,19 @@ package final class SimulatedNetwork: Sendable {
             }
             state.faultCount += 1
             let delay = UInt64.random(in: 0...NetworkFaults.stragglerDelay.nanoseconds, using: &state.random)
-            return (delay, Self.ends(of: link, state))
+            return (delay, state.ends(of: link))
         }
         guard let straggler else { return }
         world.at(world.now + straggler.delay) { [self] in
             let sink = state.withLock { state -> (any TransportSink)? in
                 // What a server said before it lost its data died with that.
-                guard let receiver = state.endpoints[link.to], receiver.machine.isUp, !state.cut.contains(link),
-                    Self.ends(of: link, state) == straggler.ends
+                guard let receiver = state.endpoints[link.to], receiver.machine.isUp, !state[link].isCut,
+                    state.ends(of: link) == straggler.ends
                 else { return nil }
                 return receiver.sink
             }
             if let sink { hand(frame, link, to: sink) }
         }
-    }
-
-    /// Who is at either end, and with which data.
-    private static func ends(of link: Link, _ state: State) -> [Handshake] {
-        [link.from, link.to].compactMap { state.endpoints[$0]?.handshake }
     }
 
     /// The number of the connection that a frame goes by, made if there is none. Nil: nobody is there, or one refuses the other.
@@ -221,10 +238,10 @@ package final class SimulatedNetwork: Sendable {
         }
         let found: Found = state.withLock { state in
             guard let sender = state.endpoints[link.from], sender.generation == generation else { return .nothing }
-            if let known = state.connections[link] { return .number(known.number) }
+            let known = state[link]
+            if let connection = known.connection { return .number(connection.number) }
             guard let receiver = state.endpoints[link.to], receiver.sink != nil, receiver.machine.isUp,
-                !state.ending.contains(link), !state.cut.contains(link),
-                !state.cut.contains(Link(from: link.to, to: link.from))
+                !known.isEnding, !known.isCut, !state[link.back].isCut
             else { return .nothing }
             return .ends(sender, receiver)
         }
@@ -240,7 +257,7 @@ package final class SimulatedNetwork: Sendable {
             }
             let number = state.withLock { state in
                 state.lastConnection += 1
-                state.connections[link] = Connection(number: state.lastConnection, senderGeneration: generation)
+                state[link].connection = Connection(number: state.lastConnection, senderGeneration: generation)
                 return state.lastConnection
             }
             sender.sink?.linkUp(link.to, incarnation: receiver.handshake.incarnation)
@@ -251,20 +268,21 @@ package final class SimulatedNetwork: Sendable {
     private static func arrival(_ link: Link, _ now: UInt64, _ state: inout State) -> UInt64 {
         let delay = state.faults.delay
         let range = delay.lowerBound.nanoseconds...delay.upperBound.nanoseconds
-        let arrival = now + UInt64.random(in: range, using: &state.random) + (state.slow[link] ?? 0)
+        let arrival = now + UInt64.random(in: range, using: &state.random) + state[link].slowBy
         if state.random.happens(perMille: state.faults.reordersPerMille) {
             state.faultCount += 1
             return arrival
         }
-        let inOrder = max(arrival, (state.lastArrival[link] ?? 0) + 1)
-        state.lastArrival[link] = inOrder
+        let inOrder = max(arrival, state[link].lastArrival + 1)
+        state[link].lastArrival = inOrder
         return inOrder
     }
 
     private func deliver(_ frame: [UInt8], _ link: Link, _ connection: Int) {
         let sink = state.withLock { state -> (any TransportSink)? in
-            guard state.connections[link]?.number == connection, let receiver = state.endpoints[link.to],
-                receiver.machine.isUp, !state.cut.contains(link)
+            let known = state[link]
+            guard known.connection?.number == connection, let receiver = state.endpoints[link.to],
+                receiver.machine.isUp, !known.isCut
             else { return nil }
             return receiver.sink
         }

@@ -29,7 +29,9 @@ final class DiskTrouble: Sendable {
     var rule: MemoryDisk.FaultRule {
         { [self] operation, _, _ in
             state.withLock { state in
-                if state.failing.remove(operation) != nil { return .system(code: 5, message: "Input/output error") }
+                if !state.failing.isEmpty, state.failing.remove(operation) != nil {
+                    return .system(code: 5, message: "Input/output error")
+                }
                 return state.isFull && (operation == .reserve || operation == .create) ? .noSpace : nil
             }
         }

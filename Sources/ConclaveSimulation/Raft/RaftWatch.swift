@@ -9,8 +9,36 @@ internal import Synchronization
 
 /// All checkers of one run.
 ///
-/// Each check costs a few comparisons a step: the checkers look at what changed only.
+/// A step that changes nothing of what they look at costs one comparison.
 final class RaftWatch: Sendable {
+    /// All that the checkers look at of a server. Its entries too are the same as long as this is: the last one's position stands for
+    /// the whole log (log matching, Raft §5.3).
+    fileprivate struct Sight: Equatable {
+        let role: RaftRole
+        let hardState: HardState
+        let commit: LogIndex
+        let applied: LogIndex
+        let persisted: LogIndex
+        let logStart: LogPosition
+        let last: LogPosition
+        let snapshot: LogIndex
+        let configuration: LogIndex
+        let isQuarantined: Bool
+
+        init(_ core: borrowing RaftCore, applied: LogIndex) {
+            role = core.role
+            hardState = core.hardState
+            commit = core.commitIndex
+            self.applied = applied
+            persisted = core.persistedIndex
+            logStart = core.logStart
+            last = core.lastPosition
+            snapshot = core.snapshotIndex
+            configuration = core.configurationIndex
+            isQuarantined = core.isQuarantined
+        }
+    }
+
     private struct Checkers {
         var elections = ElectionSafetyChecker()
         var logs = LogMatchingChecker()
@@ -27,7 +55,9 @@ final class RaftWatch: Sendable {
         /// What was wrong first: after that nothing is looked at any more.
         var complaint: String?
         /// The roles as of the last step, to see who was elected.
-        var roles: [NodeID: RaftRole] = [:]
+        var roles = NumberedTable<NodeID, RaftRole>()
+        /// What was found in order of servers, unless something was heard of them since.
+        var inOrder = NumberedTable<NodeID, Sight>()
     }
 
     private let checkers = Mutex(Checkers())
@@ -70,6 +100,7 @@ final class RaftWatch: Sendable {
             checkers.leaders.restarted(id)
             checkers.progress.restarted(id)
             checkers.roles[id] = .follower
+            checkers.inOrder[id] = nil
             return nil
         }
     }
@@ -96,6 +127,7 @@ final class RaftWatch: Sendable {
             checkers.promises.released(id)
             checkers.disks.wiped(id)
             checkers.identities.wiped(id)
+            checkers.inOrder.removeAll()
             return nil
         }
     }
@@ -105,8 +137,16 @@ final class RaftWatch: Sendable {
         check { $0.identities.heard(sender, by: receiver) }
     }
 
-    fileprivate func look(at core: RaftCore, applied: LogIndex) {
+    fileprivate func look(at core: borrowing RaftCore, applied: LogIndex) {
+        let sight = Sight(core, applied: applied)
+        let id = core.id
+        let isInOrder = checkers.withLock { $0.complaint != nil || $0.inOrder[id] == sight }
+        if !isInOrder { look(at: copy core, sight) }
+    }
+
+    private func look(at core: RaftCore, _ sight: Sight) {
         check { checkers in
+            checkers.inOrder[core.id] = sight
             if core.role != checkers.roles.updateValue(core.role, forKey: core.id), core.role == .leader {
                 if let complaint = checkers.elections.elected(core.id, in: core.term)
                     ?? checkers.committed.elected(core)
@@ -117,7 +157,7 @@ final class RaftWatch: Sendable {
             checkers.identities.look(at: core)
             return checkers.committed.look(at: core) ?? checkers.leaders.look(at: core)
                 ?? checkers.disks.look(at: core) ?? checkers.promises.look(at: core)
-                ?? checkers.membership.look(at: core) ?? checkers.progress.look(at: core, applied: applied)
+                ?? checkers.membership.look(at: core) ?? checkers.progress.look(at: core, applied: sight.applied)
         }
     }
 
@@ -137,6 +177,7 @@ final class RaftWatch: Sendable {
     fileprivate func hasWritten(_ id: NodeID) {
         check { checkers in
             checkers.disks.hasWritten(id)
+            checkers.inOrder[id] = nil
             return nil
         }
     }
@@ -144,6 +185,7 @@ final class RaftWatch: Sendable {
     /// A message left a server that promises something.
     func promised(_ message: RaftMessage) {
         check { checkers in
+            checkers.inOrder[message.from] = nil
             switch message.kind {
             case .voteResponse(granted: true):
                 return checkers.promises.voted(message.from, for: message.to, in: message.term)
@@ -157,15 +199,17 @@ final class RaftWatch: Sendable {
 
     // MARK: Clients
 
-    func applied(_ command: ArraySlice<UInt8>, at place: Int, by id: NodeID) {
+    func applied(_ applied: RegisterMachine.Applied, by id: NodeID) {
         check { checkers in
-            let isFirst = place == checkers.applied.count
-            if let complaint = checkers.applied.applied(command, at: place, by: id) { return complaint }
-            guard isFirst else { return nil }
-            if let (key, value) = RegisterMachine.written(by: command) {
-                checkers.oracle.written(value, to: key, at: place)
+            let isFirst = applied.place == checkers.applied.count
+            let complaint = checkers.applied.applied(applied.command, at: applied.place, by: id)
+            guard complaint == nil, isFirst else { return complaint }
+            switch applied.call {
+            case .write(let value), .compareAndSet(_, let value):
+                checkers.oracle.written(value, to: applied.key, at: applied.place)
+            case .read, .delete: break
             }
-            return checkers.effects.applied(command, at: place)
+            return checkers.effects.applied(applied.command, at: applied.place)
         }
     }
 

@@ -142,7 +142,7 @@ final class RaftWorld: Sendable {
         )
         let server = try Server(
             configuration,
-            machine: RegisterMachine { [weak watch] command, place in watch?.applied(command, at: place, by: id) },
+            machine: RegisterMachine { [weak watch] in watch?.applied($0, by: id) },
             log: log,
             recovered: recovered,
             transport: WatchedTransport(of: id, way, watch),

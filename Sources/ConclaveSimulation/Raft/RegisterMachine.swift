@@ -9,10 +9,19 @@ struct RegisterMachine: StateMachine {
 
     private var registers: [String: String] = [:]
     private var place = 0
-    private let onApply: @Sendable (ArraySlice<UInt8>, Int) -> Void
+    private let onApply: @Sendable (Applied) -> Void
 
-    /// - Parameter onApply: hears each command and its place, counted from 0.
-    init(onApply: @escaping @Sendable (ArraySlice<UInt8>, Int) -> Void) { self.onApply = onApply }
+    /// A command that takes effect.
+    struct Applied {
+        let command: ArraySlice<UInt8>
+        let key: String
+        let call: RegisterModel.Call
+        /// Counted from 0.
+        let place: Int
+    }
+
+    /// - Parameter onApply: hears of each command.
+    init(onApply: @escaping @Sendable (Applied) -> Void) { self.onApply = onApply }
 
     static func command(_ call: RegisterModel.Call, key: String) -> [UInt8] {
         Array("\(key)\n\(RegisterModel.text(of: call))".utf8)
@@ -26,20 +35,11 @@ struct RegisterMachine: StateMachine {
         )
     }
 
-    /// The value that a command writes if it takes effect, and its key.
-    static func written(by command: ArraySlice<UInt8>) -> (key: String, value: String)? {
-        guard let (key, text) = parts(of: command) else { return nil }
-        switch RegisterModel.call(from: text) {
-        case .write(let value), .compareAndSet(_, let value): return (key, value)
-        default: return nil
-        }
-    }
-
     mutating func apply(_ command: ArraySlice<UInt8>, wantsResponse: Bool) throws -> RegisterModel.Answer {
         guard let (key, text) = Self.parts(of: command), let call = RegisterModel.call(from: text) else {
             throw UnknownCommand()
         }
-        onApply(command, place)
+        onApply(Applied(command: command, key: key, call: call, place: place))
         place += 1
         return RegisterModel().apply(call, to: &registers[key])
     }

@@ -174,6 +174,13 @@ public final class Simulation: Sendable {
 /// Passes a task's result to the loop that waits for it.
 private final class ResultBox<Value: Sendable>: Sendable {
     private let result = Mutex<Result<Value, any Error>?>(nil)
-    var value: Result<Value, any Error>? { result.withLock { $0 } }
-    func put(_ value: Result<Value, any Error>) { result.withLock { $0 = value } }
+    // Looked at after every step. Relaxed: it is set by a job of the very thread that looks, and the result is read under its lock.
+    private let isFull = Atomic(false)
+
+    var value: Result<Value, any Error>? { isFull.load(ordering: .relaxed) ? result.withLock { $0 } : nil }
+
+    func put(_ value: Result<Value, any Error>) {
+        result.withLock { $0 = value }
+        isFull.store(true, ordering: .relaxed)
+    }
 }
