@@ -255,6 +255,17 @@ class Cluster:
             os.kill(pid, signal.SIGKILL)
         return before
 
+    @contextlib.contextmanager
+    def paused(self, number):
+        """While inside, a server stands still. Gives the instant before."""
+        pid = self.pids[number]
+        before = time.monotonic()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield before
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
     def wait_serving(self, number, timeout=20):
         """Waits until a server answers reads, so it knows a leader."""
         def answers():
