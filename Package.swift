@@ -87,7 +87,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "Conclave", "ConclaveCommand", "ConclaveRaft", "ConclaveSimulation", "KeyValue", "PlantedBugs",
+                "Conclave", "ConclaveCommand", "ConclaveNet", "ConclaveRaft", "ConclaveSimulation", "KeyValue",
+                "PlantedBugs",
                 "RaftCore",
                 "RaftLog",
             ]

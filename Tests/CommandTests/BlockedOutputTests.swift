@@ -1,6 +1,7 @@
 // Whoever reads a server's output may be slow, or gone.
 
 import Conclave
+import ConclaveNet
 import ConclaveRaft
 import Dispatch
 import Foundation
@@ -39,7 +40,7 @@ struct BlockedOutputTests {
             machine: KeyValueMachine(keyCount: KeyCount()),
             log: log,
             recovered: recovered,
-            transport: RaftNetwork().transport(of: id),
+            transport: RaftNetwork().transport(of: Handshake(cluster: 1, node: PeerID(id.rawValue), incarnation: 3)),
             in: system,
             onFailure: { Issue.record("the server ended: \($0)") }
         )

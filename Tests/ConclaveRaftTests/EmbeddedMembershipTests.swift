@@ -186,10 +186,11 @@ import Testing
     }
 
     @Test(
-        "P28: a node whose storage was lost is told that it is refused, joining or not; removed and added, it is one of them again"
+        "P28: a node whose storage was lost is told that it is refused, joining or not; removed and added, it is one of them again",
+        arguments: Way.allCases
     )
-    func wiped() async throws {
-        let cluster = try Cluster(.tcp)
+    func wiped(_ way: Way) async throws {
+        let cluster = try Cluster(way)
         let client = try cluster.client(of: [cluster.founders[0], cluster.founders[1]])
         let lost = cluster.founders[2]
         #expect(try await client.submit([7], timeout: .seconds(20)) == 1)

@@ -118,7 +118,9 @@ struct FailureTests {
         let members = Configuration(voters: [NodeID(1)])
         let status = StatusBoard(RaftStatus(id: NodeID(1), configuration: members))
         let files = SnapshotFiles(disk: MemoryDisk(location: "disk"), cluster: ClusterID(high: 1, low: 2))
-        let outbox = Outbox(transport: RaftNetwork().transport(of: NodeID(1)))
+        let outbox = Outbox(
+            transport: RaftNetwork().transport(of: Handshake(cluster: 1, node: PeerID(1), incarnation: 3))
+        )
         let snapshots = try system.spawn { SnapshotKeeper(files, current: nil, outbox: outbox) }
         let applier = try system.spawn("applier") {
             Applier(

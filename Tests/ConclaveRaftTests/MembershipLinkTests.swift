@@ -37,7 +37,7 @@ struct MembershipLinkTests {
             process: 1,
             patience: 10,
             outbox: Outbox(transport: links),
-            incarnations: KnownIncarnations([])
+            incarnations: KnownIncarnations(.unknown)
         )
     }
 
@@ -82,6 +82,21 @@ struct MembershipLinkTests {
             #expect(core.configuration.record(of: n1)?.incarnation == 1)
             #expect(core.configuration.record(of: n2)?.incarnation == nil)
         }
+    }
+
+    @Test("P28: a member that was met is refused with another data directory also before the first one is written down")
+    func metBefore() {
+        let (two, members) = (PeerID(2), [n1, n2, n3])
+        let known = KnownIncarnations(Configuration(voters: members))
+        #expect(!known.contradict(two, 7) && known.contradict(two, 8) && !known.contradict(two, 7))
+        // What is written down counts for more, as it does everywhere.
+        known.follow(Configuration(voters: members, records: [record(n2, 8002, incarnation: 8)]))
+        #expect(known.contradict(two, 7) && !known.contradict(two, 8))
+        // Added again it is another one; in between it is a stranger, and those may have what they want.
+        known.follow(Configuration(voters: [n1, n3]))
+        #expect(!known.contradict(two, 9) && !known.contradict(two, 10))
+        known.follow(Configuration(voters: members))
+        #expect(!known.contradict(two, 11) && known.contradict(two, 12))
     }
 
     @Test("a stranger that has moved stays linked; one whose link breaks is forgotten")

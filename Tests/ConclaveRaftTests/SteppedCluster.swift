@@ -1,4 +1,5 @@
 import Conclave
+import ConclaveNet
 import RaftCore
 import RaftLog
 import Synchronization
@@ -103,7 +104,7 @@ final class SteppedCluster {
                 machine: CountingMachine(),
                 log: log,
                 recovered: recovered,
-                transport: network.transport(of: id),
+                transport: network.transport(of: Handshake(cluster: 1, node: PeerID(id.rawValue), incarnation: 3)),
                 in: system,
                 onFailure: { _ in }
             )

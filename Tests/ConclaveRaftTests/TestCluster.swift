@@ -182,7 +182,7 @@ final class TestCluster: Sendable {
             machine: CountingMachine(),
             log: log,
             recovered: recovered,
-            transport: network.transport(of: id),
+            transport: network.transport(of: Handshake(cluster: 1, node: PeerID(id.rawValue), incarnation: 3)),
             in: system,
             onFailure: { _ in board.change { $0.failures[id, default: 0] += 1 } }
         )

@@ -50,7 +50,7 @@ struct Membership {
     /// the one with the lowest number.
     private static let strangerBound = 16
 
-    /// What this server says of itself; nil: nothing, as in a cluster whose transport finds everybody by number.
+    /// What this server says of itself, without an address where the transport finds everybody by number; nil: nothing.
     private let own: MemberRecord?
     /// Where the operator said at this start that members are found: they may all have been moved, and this may be from before some were.
     private let told: [MemberRecord]
@@ -230,9 +230,9 @@ struct Membership {
         // What a server says of itself is newer than what is written of it, or is the same.
         for record in introduced.values.sorted(by: { $0.id < $1.id }) { link(record, &peers) }
         peers[PeerID(core.id.rawValue)] = nil
-        incarnations.set(core.configuration.records)
+        incarnations.follow(core.configuration)
         // Without addresses the transport knows by itself where everybody is.
-        guard own != nil, peers != linked else { return }
+        guard let own, !own.peerAddress.isEmpty, peers != linked else { return }
         linked = peers
         outbox.transport.setPeers(peers)
     }

@@ -12,8 +12,16 @@ public final class RaftNetwork: Sendable {
         let to: NodeID
     }
 
+    private struct Station {
+        let handshake: Handshake
+        let sink: any TransportSink
+        let onRefusal: @Sendable (_ by: NodeID) -> Void
+    }
+
     private struct State {
-        var sinks: [NodeID: any TransportSink] = [:]
+        var stations: [NodeID: Station] = [:]
+        /// Whose frames were let in, since both are there.
+        var up: Set<Link> = []
         var cut: Set<Link> = []
         var filter: @Sendable (WireMessage, _ from: NodeID, _ to: NodeID) -> Bool = { _, _, _ in true }
     }
@@ -26,7 +34,7 @@ public final class RaftNetwork: Sendable {
     /// Loses everything that `node` sends and everything that is sent to it, until `heal`. Nobody is told: as with a cable that is out.
     public func isolate(_ node: NodeID) {
         state.withLock { state in
-            for other in state.sinks.keys where other != node {
+            for other in state.stations.keys where other != node {
                 state.cut.insert(Link(from: node, to: other))
                 state.cut.insert(Link(from: other, to: node))
             }
@@ -49,54 +57,99 @@ public final class RaftNetwork: Sendable {
         carry(WireCodec.encode(message), from: from, to: to)
     }
 
-    package func transport(of id: NodeID) -> any Transport { NetworkStation(self, id) }
+    /// A node's place, with what it says of itself.
+    ///
+    /// - Parameter onRefusal: called when another node refuses this one.
+    package func transport(
+        of handshake: Handshake,
+        onRefusal: @escaping @Sendable (_ by: NodeID) -> Void = { _ in }
+    ) -> any Transport {
+        NetworkStation(self, handshake, onRefusal)
+    }
 
-    fileprivate func connect(_ id: NodeID, _ sink: any TransportSink) { state.withLock { $0.sinks[id] = sink } }
+    fileprivate func connect(
+        _ handshake: Handshake,
+        _ sink: any TransportSink,
+        _ onRefusal: @escaping @Sendable (_ by: NodeID) -> Void
+    ) {
+        let id = NodeID(handshake.node.rawValue)
+        state.withLock { state in
+            state.stations[id] = Station(handshake: handshake, sink: sink, onRefusal: onRefusal)
+            state.up = state.up.filter { $0.from != id && $0.to != id }
+        }
+    }
 
     /// The others learn of it at once, as they do from a connection that the kernel closes.
     fileprivate func disconnect(_ id: NodeID) {
         let others = state.withLock { state in
-            state.sinks[id] = nil
-            return state.sinks.filter { !state.cut.contains(Link(from: id, to: $0.key)) }
+            state.stations[id] = nil
+            let linked = state.up.filter { $0.to == id && !state.cut.contains(Link(from: id, to: $0.from)) }
+            state.up = state.up.filter { $0.from != id && $0.to != id }
+            return linked.sorted { $0.from < $1.from }.compactMap { state.stations[$0.from] }
         }
-        for (_, sink) in others.sorted(by: { $0.key < $1.key }) { sink.linkDown(PeerID(id.rawValue), .closed) }
+        for other in others { other.sink.linkDown(PeerID(id.rawValue), .closed) }
     }
 
     fileprivate func carry(_ frame: [UInt8], from: NodeID, to: NodeID) {
-        let (sink, filter) = state.withLock { state in
-            (state.cut.contains(Link(from: from, to: to)) ? nil : state.sinks[to], state.filter)
+        let link = Link(from: from, to: to)
+        let (sender, receiver, isUp, filter) = state.withLock { state in
+            let receiver = state.cut.contains(link) ? nil : state.stations[to]
+            return (state.stations[from], receiver, state.up.contains(link), state.filter)
         }
-        guard let sink else { return }
+        guard let receiver else { return }
+        if !isUp, let sender { guard connect(link, sender, receiver) else { return } }
         frame.withUnsafeBytes { bytes in
             do {
                 if filter(try WireCodec.decode(bytes), from, to) {
-                    try sink.received(bytes, from: PeerID(from.rawValue))
+                    try receiver.sink.received(bytes, from: PeerID(from.rawValue))
                 }
             } catch {
                 preconditionFailure("a server sent what another refuses: \(error)")
             }
         }
     }
+
+    /// The first frame on its way: false when one of the two refuses the other.
+    private func connect(_ link: Link, _ sender: Station, _ receiver: Station) -> Bool {
+        if receiver.sink.refusal(of: sender.handshake) != nil {
+            sender.onRefusal(link.to)
+            return false
+        }
+        if sender.sink.refusal(of: receiver.handshake) != nil {
+            receiver.onRefusal(link.from)
+            return false
+        }
+        if state.withLock({ $0.up.insert(link).inserted }) {
+            sender.sink.linkUp(receiver.handshake.node, incarnation: receiver.handshake.incarnation)
+        }
+        return true
+    }
 }
 
 /// A node's place on the network.
 private final class NetworkStation: Transport {
     private let network: RaftNetwork
-    private let id: NodeID
+    private let handshake: Handshake
+    private let onRefusal: @Sendable (_ by: NodeID) -> Void
 
-    init(_ network: RaftNetwork, _ id: NodeID) {
+    init(_ network: RaftNetwork, _ handshake: Handshake, _ onRefusal: @escaping @Sendable (_ by: NodeID) -> Void) {
         self.network = network
-        self.id = id
+        self.handshake = handshake
+        self.onRefusal = onRefusal
     }
 
     func start<Message>(under context: borrowing Context<Message>, sink: any TransportSink) throws {
-        try context.spawn("network") { [network, id] in NetworkPresence(network: network, id: id, sink: sink) }
+        try context.spawn("network") { [network, handshake, onRefusal] in
+            NetworkPresence(network: network, handshake: handshake, sink: sink, onRefusal: onRefusal)
+        }
     }
 
     /// On this network everybody is found by number.
     func setPeers(_ peers: [PeerID: SocketAddress]) {}
 
-    func send(_ frame: [UInt8], to peer: PeerID) { network.carry(frame, from: id, to: NodeID(peer.rawValue)) }
+    func send(_ frame: [UInt8], to peer: PeerID) {
+        network.carry(frame, from: NodeID(handshake.node.rawValue), to: NodeID(peer.rawValue))
+    }
 }
 
 /// Takes a node off the network when the node ends.
@@ -104,12 +157,15 @@ private struct NetworkPresence: Behavior {
     typealias Message = Never
 
     let network: RaftNetwork
-    let id: NodeID
+    let handshake: Handshake
     let sink: any TransportSink
+    let onRefusal: @Sendable (_ by: NodeID) -> Void
 
-    mutating func started(_ context: borrowing Context<Never>) { network.connect(id, sink) }
+    mutating func started(_ context: borrowing Context<Never>) { network.connect(handshake, sink, onRefusal) }
 
     mutating func receive(_ message: consuming Never, _ context: borrowing Context<Never>) {}
 
-    mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<Never>) { network.disconnect(id) }
+    mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<Never>) {
+        network.disconnect(NodeID(handshake.node.rawValue))
+    }
 }

@@ -13,6 +13,9 @@ public struct RaftNodeOptions: Sendable {
     /// This node; no two nodes of a cluster, past or present, have the same.
     public var id: NodeID
     /// All nodes that the cluster is founded with, this one among them. Empty: the cluster is there, and this node waits to be added.
+    ///
+    /// Found a cluster with all of them running. A node whose storage was lost is refused by those who have met it before, or know of it by
+    /// the log; those who have not would count on what it has forgotten.
     public var members: Set<NodeID>
     /// The leader says so once in this time when it has nothing else to say. A follower that hears nothing for 3 to 6 times as long
     /// stands for election.
@@ -198,7 +201,7 @@ extension RaftTransport {
         onRefusal: @escaping @Sendable (_ by: NodeID) -> Void
     ) throws -> any Transport {
         switch kind {
-        case .network(let network): return network.transport(of: NodeID(handshake.node.rawValue))
+        case .network(let network): return network.transport(of: handshake, onRefusal: onRefusal)
         case .tcp(let port, _):
             guard let events else { preconditionFailure("TCP without a watcher") }
             // Whom to link to, consensus says when it starts.
@@ -221,9 +224,9 @@ extension RaftTransport {
         return Configuration(voters: members.sorted(), records: records)
     }
 
-    /// What a node says of itself; nil where everybody is found by number.
-    fileprivate func record(of id: NodeID, incarnation: UInt64) -> MemberRecord? {
-        guard case .tcp(let port, _) = kind else { return nil }
+    /// What a node says of itself: without an address where everybody is found by number.
+    fileprivate func record(of id: NodeID, incarnation: UInt64) -> MemberRecord {
+        guard case .tcp(let port, _) = kind else { return MemberRecord(id, incarnation: incarnation) }
         return MemberRecord(
             id,
             peerAddress: "\(SocketAddress.loopback(port: port.number))",

@@ -12,7 +12,7 @@ package struct RaftServerConfiguration: Sendable {
     /// What the cluster began with, the same on each server that was there then; `unknown` on a server that is yet to be added. Of no
     /// consequence once something else is in the log.
     package var founders: Configuration
-    /// What this server says of itself to the others. Nil: nothing, where the transport finds everybody by number.
+    /// What this server says of itself to the others, without an address where the transport finds everybody by number. Nil: nothing.
     package var own: MemberRecord?
     package var options = ConsensusOptions()
     /// Drives the randomised timeouts; differs from server to server and from start to start.
@@ -79,7 +79,7 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
         self.status = status
         let gauge = DiskGauge()
         disk = gauge
-        usesAddresses = configuration.own != nil
+        usesAddresses = configuration.own?.peerAddress.isEmpty == false
         let files = log.snapshotFiles
         let state =
             if let snapshot = recovered.snapshot {
@@ -111,7 +111,7 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
         {
             throw LogError.nobodyToRepairFrom(corruption)
         }
-        let incarnations = KnownIncarnations(restoredCore.configuration.records)
+        let incarnations = KnownIncarnations(restoredCore.configuration)
         let core = Handover(restoredCore)
         let log = Handover(log)
         let options = configuration.options
