@@ -38,7 +38,7 @@ struct Benchmark: Sendable {
     static let all: [Benchmark] = [
         pingPong, pingPong100, oneToOne, eightToOne, ring, spawnStop, idleMemory, big, skynet, askFromTask,
         askFromExecutor,
-        agentSend, parallelSum,
+        agentSend, parallelSum, instrumented,
     ]
 }
 

@@ -51,8 +51,8 @@ private struct Pinger: Behavior {
     }
 }
 
-private func conclavePingPong(_ pairs: Int, _ rounds: Int) async throws -> Double {
-    try await withSystem { system in
+func conclavePingPong(_ pairs: Int, _ rounds: Int, _ instrument: (any Instrument)? = nil) async throws -> Double {
+    try await withSystem(instrument) { system in
         let done = Latch(pairs)
         let pingers = try (0..<pairs).map { _ in
             let peer = try system.spawn { Ponger() }

@@ -12,8 +12,11 @@ func rate(_ operations: Int, _ body: () async throws -> Void) async rethrows -> 
 }
 
 /// Lends a system of actors that is gone when this returns.
-func withSystem<Result: Sendable>(_ body: (ActorSystem) async throws -> Result) async throws -> Result {
-    let system = ActorSystem("bench")
+func withSystem<Result: Sendable>(
+    _ instrument: (any Instrument)? = nil,
+    _ body: (ActorSystem) async throws -> Result
+) async throws -> Result {
+    let system = ActorSystem("bench", instrument: instrument)
     let result = try await body(system)
     await system.shutdown()
     return result

@@ -25,7 +25,7 @@ import Testing
         }
         let benches = [
             "ping-pong", "ping-pong-100", "1-to-1", "8-to-1", "ring", "spawn-stop", "idle-memory", "big", "skynet",
-            "ask-task", "ask-executor", "agent-send", "parallel-sum",
+            "ask-task", "ask-executor", "agent-send", "parallel-sum", "instrument",
         ]
         let implementations = ["conclave", "swift-actor", "async-stream", "dispatch-queue"]
         for bench in benches {
@@ -33,6 +33,7 @@ import Testing
                 switch bench {
                 case "parallel-sum": ["conclave", "swift-actor", "dispatch-queue"]
                 case "ask-executor": ["conclave", "swift-actor"]
+                case "instrument": ["conclave", "empty", "waiting-times"]
                 default: implementations
                 }
             let found = Set(lines.filter { $0.bench == bench }.map(\.impl))

@@ -83,12 +83,7 @@ extension Behavior {
         /// Messages, not signals, that an idle timer has not been told of.
         var messages = 0
         var batchStart: UInt64 = 0
-        // A simulation's batches do not depend on the time that they take.
-        if cell.pointee.isSlow, !thread.pointee.yieldsAtCheck {
-            cell.pointee.isSlow = false
-            batchStart = MonotonicClock.now
-            nextClockCheck = 1
-        }
+        if cell.pointee.isSlow { (nextClockCheck, batchStart) = cell.timeFromFirstMessage(thread) }
         var isFlushed = !cell.pointee.owesBatchEnd
         while true {
             // Relaxed: only a hint; the lane is taken with an acquiring exchange. A sender that misses us here also enqueues a

@@ -1,6 +1,5 @@
 // The part of an actor that messages pass through: raw memory, so that no reference is counted on the way.
 
-public import ConclavePlatform
 public import Synchronization
 
 /// An actor's hot words, followed in the same allocation by its behaviour.
@@ -106,17 +105,23 @@ extension UnsafeMutablePointer where Pointee == CellHeader {
         }
     }
 
+    /// After how many messages a batch looks at the clock that is to be timed from its beginning, and when that is.
+    @usableFromInline @inline(never)
+    func timeFromFirstMessage(_ thread: ThreadPointer) -> (firstCheck: Int, start: UInt64) {
+        pointee.isSlow = false
+        // A simulation's batches do not depend on the time that they take.
+        return thread.pointee.yieldsAtCheck ? (thread.pointee.messagesToFirstCheck, 0) : (1, MonotonicClock.now)
+    }
+
     /// Schedules an actor whose mailbox was idle a moment ago; the caller holds the scheduling right.
     @inlinable
     func scheduleFirst(_ thread: ThreadPointer) {
         // Relaxed: only a holder of the right sets it, and the exchange on `tail` gave us what the last one wrote.
-        if !pointee.isTerminated.load(ordering: .relaxed), !pointee.runsOnOwnThread,
-            let worker = thread.pointee.worker, worker.pointee.schedulerID == pointee.schedulerID
-        {
+        if pointee.isTerminated.load(ordering: .relaxed) || pointee.runsOnOwnThread {
+            scheduleElsewhere(thread)
+        } else if let worker = thread.pointee.worker, worker.pointee.schedulerID == pointee.schedulerID {
             worker.wakeNext(self)
         } else {
-            // Should the stack overflow over the call, nobody else would ever schedule the actor.
-            conclave_enter_section()
             scheduleElsewhere(thread)
         }
     }

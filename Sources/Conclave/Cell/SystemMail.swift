@@ -126,20 +126,18 @@ extension UnsafeMutablePointer where Pointee == CellHeader {
         }
     }
 
-    /// The way of `scheduleFirst` that is not short: dead letters, threads outside the executor, actors with their own thread. Leaves
-    /// the section that the caller has entered.
+    /// The way of `scheduleFirst` that is not short: dead letters, threads outside the executor, actors with their own thread.
     @usableFromInline @inline(never)
     func scheduleElsewhere(_ thread: ThreadPointer) {
         if pointee.isTerminated.load(ordering: .relaxed) {
-            conclave_leave_section()  // messages are destroyed, which may be any code
             pointee.object.drainTerminated(sender: thread.pointee.current)
         } else {
             handOver()
-            conclave_leave_section()
         }
     }
 
     private func handOver() {
+        // Should the stack overflow in here, nobody else would ever schedule the actor.
         conclave_enter_section()
         defer { conclave_leave_section() }
         let scheduler = pointee.object.system.scheduler

@@ -1,6 +1,6 @@
 // One worker: the queues that a thread of the executor runs actors from.
 
-public import ConclavePlatform
+internal import ConclavePlatform
 public import Synchronization
 
 /// A worker's queues. Its own thread adds and takes; other workers steal from the run queue and, when it is stuck, the next-slot.
@@ -65,17 +65,16 @@ extension UnsafeMutablePointer where Pointee == WorkerState {
             pointee.nextSlot.store(woken, ordering: .releasing)
         } else {
             let displaced = pointee.nextSlot.exchange(woken, ordering: .acquiringAndReleasing)
-            guard displaced != 0 else { return }
-            // Should the stack overflow over the call, nobody else has the displaced one.
-            conclave_enter_section()
-            queue(bits: displaced)
-            conclave_leave_section()
+            if displaced != 0 { queue(bits: displaced) }
         }
     }
 
     /// Adds to the run queue's end and lets an idle worker know. Called by the worker's own thread.
     @usableFromInline @inline(never)
     func queue(bits: UInt) {
+        // Should the stack overflow in here, nobody else has the item.
+        conclave_enter_section()
+        defer { conclave_leave_section() }
         pointee.noteWake()
         push(WorkItem(bits: bits))
         pointee.withScheduler { $0.notifyOfWork() }
