@@ -18,7 +18,8 @@ public final class ActorSystem: @unchecked Sendable {
     public let name: String
     @usableFromInline let timers: TimerService
     package let scheduler: any Scheduler
-    let instrument: (any Instrument)?
+    /// In memory of its own, and never copied: it is called with each message, and all threads would count its references on one word.
+    let instrument: UnsafePointer<any Instrument>?
     let inquiries = Inquiries()
     private let rootLock = SpinLock()
     /// Nil once the root has ended: actors refer to their system, so that this reference is what keeps an idle system alive.
@@ -82,7 +83,11 @@ public final class ActorSystem: @unchecked Sendable {
         Self.liveSystems.add(1, ordering: .relaxed)
         generator = Guarded(SeededRandom(seed: seed))
         self.scheduler = scheduler
-        self.instrument = instrument
+        self.instrument = instrument.map { instrument in
+            let memory = UnsafeMutablePointer<any Instrument>.allocate(capacity: 1)
+            memory.initialize(to: instrument)
+            return UnsafePointer(memory)
+        }
         timers = TimerService(source: time)
         let options = SpawnOptions(intensity: restartIntensity)
         let root = ActorCell(
@@ -99,7 +104,13 @@ public final class ActorSystem: @unchecked Sendable {
         do { try root.startFirst(nil) } catch { preconditionFailure("the root of a system failed to start: \(error)") }
     }
 
-    deinit { Self.liveSystems.add(-1, ordering: .relaxed) }
+    deinit {
+        Self.liveSystems.add(-1, ordering: .relaxed)
+        if let instrument = UnsafeMutablePointer(mutating: instrument) {
+            instrument.deinitialize(count: 1)
+            instrument.deallocate()
+        }
+    }
 
     /// The machine's processors.
     public static var processorCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }

@@ -266,7 +266,7 @@ final class ActorCell: @unchecked Sendable {
         isIgnored = endReason != nil
         header.pointee.phase = .running
         showReservedNames()
-        if header.pointee.isInstrumented { system.instrument?.actorStarted(ActorInfo(self), incarnation: incarnation) }
+        if header.pointee.isInstrumented { instrument?.pointee.actorStarted(ActorInfo(self), incarnation: incarnation) }
         if restart == .temporary { factory = nil }
     }
 
@@ -676,7 +676,7 @@ final class ActorCell: @unchecked Sendable {
         releaseName()
         if parent == nil { system.rootHasEnded(reason) }
         publish(.actorStopped(path: path, reason: reason))
-        if header.pointee.isInstrumented { system.instrument?.actorEnded(ActorInfo(self), reason: reason) }
+        if header.pointee.isInstrumented { instrument?.pointee.actorEnded(ActorInfo(self), reason: reason) }
         if let relations {
             let watches = relations.watches
             relations.watches = []

@@ -33,18 +33,18 @@ struct InstrumentProbe: BatchProbe {
 
     @usableFromInline
     func willReceive(_ cell: CellPointer, mark: UInt64) {
-        instrument(cell)?.handlerBegins(in: info(cell), mark: mark == Self.noMark ? nil : mark)
+        instrument(cell)?.pointee.handlerBegins(in: info(cell), mark: mark == Self.noMark ? nil : mark)
     }
 
     @usableFromInline
-    func didReceive(_ cell: CellPointer) { instrument(cell)?.handlerEnded(in: info(cell), error: nil) }
+    func didReceive(_ cell: CellPointer) { instrument(cell)?.pointee.handlerEnded(in: info(cell), error: nil) }
 
     @usableFromInline
     func didFail(_ cell: CellPointer, _ error: any Error) {
-        instrument(cell)?.handlerEnded(in: info(cell), error: error)
+        instrument(cell)?.pointee.handlerEnded(in: info(cell), error: error)
     }
 
-    private func instrument(_ cell: CellPointer) -> (any Instrument)? { cell.pointee.object.system.instrument }
+    private func instrument(_ cell: CellPointer) -> UnsafePointer<any Instrument>? { cell.pointee.object.instrument }
     private func info(_ cell: CellPointer) -> ActorInfo { ActorInfo(cell.pointee.object) }
 
     /// In the place of a mark, for a message that has none.
@@ -59,11 +59,14 @@ enum MessageLayout<Message> {
 }
 
 extension ActorCell {
+    /// The system's, without a count of the system's references.
+    var instrument: UnsafePointer<any Instrument>? { owningSystem._withUnsafeGuaranteedRef { $0.instrument } }
+
     /// Asks the instrument for the mark of a message that is about to be sent here.
     @usableFromInline @inline(never)
     func makeMark() -> UInt64 {
         let sender = ThreadState.current.pointee.current.map { ActorInfo($0.pointee.object) }
-        let mark = system.instrument?.messageSent(to: ActorInfo(self), from: sender)
+        let mark = instrument?.pointee.messageSent(to: ActorInfo(self), from: sender)
         return mark ?? InstrumentProbe.noMark
     }
 }
