@@ -6,6 +6,22 @@ import Dispatch
 import Foundation
 import Testing
 
+enum Door { case open, close }
+
+func closedDoor(_ message: consuming Door, _ context: borrowing Context<Door>) -> Becoming<Door>.Next {
+    switch consume message {
+    case .open: .become(openDoor)
+    case .close: .same
+    }
+}
+
+func openDoor(_ message: consuming Door, _ context: borrowing Context<Door>) -> Becoming<Door>.Next {
+    switch consume message {
+    case .open: .same
+    case .close: .become(closedDoor)
+    }
+}
+
 enum GettingStarted {
     struct Account: Behavior {
         enum Message { case deposit(Int), balance(Reply<Int>) }
@@ -87,6 +103,8 @@ enum GettingStarted {
         let beats = Journal<String>()
         try system.spawn { Heartbeat { beats.note($0) } }
         #expect(await beats.first(2).count == 2)
+        let door = try system.spawn("door") { Becoming(closedDoor) }
+        for message in [Door.open, .open, .close] { door.send(message) }
         await system.shutdown()
     }
 }
@@ -381,11 +399,33 @@ enum FromSwiftActors {
         func waitForTheEnd() async -> ExitReason { await account.terminated() }
     }
 
+    struct Clerk: Behavior {
+        enum Message { case look, seen(Int) }
+        let ledger: Ledger
+        let report: @Sendable (Int) -> Void
+
+        mutating func receive(_ message: consuming Message, _ context: borrowing Context<Message>) {
+            switch consume message {
+            case .look:
+                let (ledger, myself) = (ledger, context.myself)
+                Task {
+                    try? await ledger.look()
+                    myself.send(.seen(await ledger.seen))
+                }
+            case .seen(let total): report(total)
+            }
+        }
+    }
+
     static func run() async throws {
         let system = ActorSystem("native")
         let account = try system.spawn { Account() }
         let ledger = Ledger(account)
         try await ledger.look()
+        let totals = Journal<Int>()
+        account.send(.deposit(3))
+        try system.spawn { Clerk(ledger: ledger) { totals.note($0) } }.send(.look)
+        #expect(await totals.first(1) == [3])
         try await withTaskExecutorPreference(system.taskExecutor) {
             _ = try await account.ask { .balance($0) }
         }
