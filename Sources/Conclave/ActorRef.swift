@@ -19,7 +19,7 @@ public struct ActorRef<Message>: Sendable {
         let thread = ThreadState.current
         // Relaxed: a hint, see `ActorCell.hasEnded`.
         if cell.isPlain.load(ordering: .relaxed) {
-            cell.header.enqueue(Self.makeNode(message, thread), thread)
+            cell.enqueue(Self.makeNode(message, thread), thread)
         } else {
             sendSpecially(message)
         }

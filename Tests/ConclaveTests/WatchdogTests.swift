@@ -146,6 +146,22 @@ import Testing
         #expect(system.threadCount == 0)
     }
 
+    @Test("each message whose handler blocks is reported, although they wait one behind the other")
+    func again() async throws {
+        let system = ActorSystem("again", workers: 1, watchdog: .milliseconds(5))
+        let events = blockedWorkers(of: system)
+        let gates = (0..<3).map { _ in DispatchSemaphore(value: 0) }
+        let actor = try system.spawn("culprit") { Puppet() }
+        for gate in gates { actor.act { _ in gate.wait() } }
+        for (place, gate) in gates.enumerated() {
+            #expect(await events.first(place + 1).count == place + 1)
+            gate.signal()
+        }
+        try await actor.settle()
+        #expect(events.entries.allSatisfy { $0.actor == "/culprit" && $0.isReplaced })
+        await system.shutdown()
+    }
+
     @Test("a handler that is found to be stuck in the moment of its end is counted once")
     func endsInThatMoment() async throws {
         let patience = 1_000_000

@@ -43,13 +43,7 @@ extension ActorCell {
     @usableFromInline @inline(never)
     func sendLendingThread(_ node: NodePointer) {
         let thread = ThreadState.current
-        // As in `enqueue`.
-        let previous = header.pointee.tail.exchange(node.address, ordering: .acquiringAndReleasing)
-        guard previous == CellHeader.idle else {
-            NodePointer.at(previous).pointee.next.store(node.address, ordering: .releasing)
-            return
-        }
-        header.pointee.head = node
+        guard link(node) else { return }
         // Relaxed: as in `scheduleFirst`.
         if header.pointee.isTerminated.load(ordering: .relaxed) {
             drainTerminated(sender: nil)

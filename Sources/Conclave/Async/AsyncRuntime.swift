@@ -48,13 +48,7 @@ extension AsyncBehavior {
                 continue
             }
             thread.leave()
-            // Releasing: the next holder of the right sees all that this batch wrote.
-            if cell.pointee.tail.compareExchange(
-                expected: node.address,
-                desired: CellHeader.idle,
-                successOrdering: .releasing,
-                failureOrdering: .relaxed
-            ).exchanged {
+            if cell.becomeIdle(after: node) {
                 NodePool.free(node, thread)
                 return .idle
             }
@@ -70,7 +64,7 @@ extension AsyncBehavior {
     @inlinable
     static func serve<Probe: BatchProbe>(_ runnable: RunnableCell, _ probe: Probe) async {
         let cell = runnable.cell
-        let behavior = cell.pointee.behavior.assumingMemoryBound(to: Self.self)
+        let behavior = cell.behavior(Self.self)
         var received = 0
         loop: while true {
             do {

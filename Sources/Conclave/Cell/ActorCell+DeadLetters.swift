@@ -37,7 +37,7 @@ extension ActorCell {
         // Acquiring: see `terminate`.
         guard hasEnded.load(ordering: .acquiring) else { return false }
         switch mail {
-        case .stop, .kill, .unwatch, .unlink, .mailboxOverflowed: break
+        case .stop, .kill, .unwatch, .unlink, .mailboxOverflowed, .endBatch: break
         case .watch(let watch): watch.deliverDown(.noProcess)
         case .link(let link): accept(link)
         case .end, .endTimeOver, .childEnded, .childStopped, .childStarted, .childGone, .restart, .backoffOver,
@@ -51,7 +51,7 @@ extension ActorCell {
     func refusesMail(_ thread: ThreadPointer) -> Bool {
         // Acquiring: see `terminate`. Relaxed: if it becomes idle in this moment, it does not matter who makes the dead letter.
         // What a subscriber to dead letters sends waits there: no news would come of it now.
-        hasEnded.load(ordering: .acquiring) && header.pointee.tail.load(ordering: .relaxed) != CellHeader.idle
+        hasEnded.load(ordering: .acquiring) && tail.load(ordering: .relaxed) != CellHeader.idle
             && !thread.pointee.isPublishing
     }
 
@@ -105,13 +105,7 @@ extension ActorCell {
             if header.pointee.isAwaiting, header.pointee.systemLane.load(ordering: .relaxed) != 0 {
                 return .handlerGoesOn
             }
-            let isIdle = header.pointee.tail.compareExchange(
-                expected: node.address,
-                desired: CellHeader.idle,
-                successOrdering: .releasing,
-                failureOrdering: .relaxed
-            ).exchanged
-            if isIdle {
+            if header.becomeIdle(after: node) {
                 NodePool.free(node, thread)
                 return .drained
             }

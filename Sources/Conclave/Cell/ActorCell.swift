@@ -11,6 +11,11 @@ final class ActorCell: @unchecked Sendable {
     // holder of the scheduling right too, except the `sibling` links, `number` and `ownsName`, which belong to the
     // parent's child table and its lock.
 
+    /// The address of the last node in the mailbox, or `idle`. The exchange that enqueues a message also tells whether the
+    /// mailbox was idle: a separate count could be wrong between link and count, and one actor would run on two threads.
+    ///
+    /// The first word behind the count of references: who sends mostly counts one, too, and needs this cache line anyway.
+    @usableFromInline let tail: Atomic<UInt>
     @usableFromInline let header: CellPointer
     /// Where messages and signals wait if the mailbox is bounded. Beside `header`: senders read both.
     @usableFromInline let lane: BoundedLane?
@@ -57,8 +62,6 @@ final class ActorCell: @unchecked Sendable {
     var endReason: ExitReason?
     /// What was given for this actor and differs from the defaults.
     private let particulars: Particulars?
-    /// Successful restarts so far.
-    private var restartCount = 0
     /// Counts the starts, failed ones too: answers to the questions of an earlier incarnation are not received.
     private(set) var incarnation = 0
     /// How the actor ended, once it has.
@@ -90,19 +93,18 @@ final class ActorCell: @unchecked Sendable {
         // The right belongs to the spawning thread until the start is over: the mailbox is not idle but holds a hollow node.
         let first = NodePool.allocate(0, thread)
         first.pointee.kind = .hollow
+        tail = Atomic(first.address)
         header.initialize(
             to: CellHeader(
-                tail: Atomic(first.address),
-                behavior: memory + layout.behaviorOffset,
                 runtime: runtime,
                 schedulerID: parent?._withUnsafeGuaranteedRef { $0.header.pointee.schedulerID }
                     ?? system._withUnsafeGuaranteedRef { ObjectIdentifier($0.scheduler) },
                 owner: Unmanaged.passUnretained(self),
+                systemLane: Atomic(0),
+                head: first,
                 isTerminated: Atomic(false),
                 isInstrumented: isInstrumented,
                 runsOnOwnThread: options.runsOn == .ownThread,
-                systemLane: Atomic(0),
-                head: first,
                 phase: .starting,
                 needsAttention: false,
                 owesBatchEnd: false,
@@ -207,16 +209,8 @@ final class ActorCell: @unchecked Sendable {
             guard attendInPassing() else { return }
             if header.pointee.phase == .terminated { return header.schedule(thread) }
         }
-        // Releasing: as at the end of a batch.
         let first = header.pointee.head.unsafelyUnwrapped
-        let isIdle =
-            !header.pointee.needsAttention
-            && header.pointee.tail.compareExchange(
-                expected: first.address,
-                desired: CellHeader.idle,
-                successOrdering: .releasing,
-                failureOrdering: .relaxed
-            ).exchanged
+        let isIdle = !header.pointee.needsAttention && header.becomeIdle(after: first)
         if isIdle { NodePool.free(first, thread) } else { header.schedule(thread) }
     }
 
@@ -379,7 +373,8 @@ final class ActorCell: @unchecked Sendable {
         case .restart(let notBefore, let isAnswered): restart(notBefore: notBefore, isAnswered: isAnswered)
         case .backoffOver(let entry): if relations?.restartTimer === entry { restartIncarnation() }
         case .mailboxOverflowed: failOverOverflow()
-        case .inspect(let inquiry): answer(inquiry, restartCount: restartCount)
+        case .inspect(let inquiry): answer(inquiry)
+        case .endBatch: break  // it is over
         case .job(let job): run(job)
         }
     }
@@ -630,9 +625,10 @@ final class ActorCell: @unchecked Sendable {
         defer { thread.leave() }
         do {
             try start()
-            restartCount += 1
+            let relations = require()
+            relations.restartCount += 1
             system.counters.restarts.add(1, ordering: .relaxed)
-            publish(.actorRestarted(path: path, restarts: restartCount))
+            publish(.actorRestarted(path: path, restarts: relations.restartCount))
             if isStartAnswered { parent?.header.post(.childStarted(self)) }
         } catch {
             endReason = .failed(error)

@@ -75,7 +75,7 @@ extension Behavior {
     static func runBatch<Probe: BatchProbe>(_ cell: CellPointer, _ probe: Probe) -> BatchEnd {
         guard cell.pointee.phase == .running, !cell.pointee.needsAttention else { return .needsAttention }
         let thread = ThreadState.current
-        let behavior = cell.pointee.behavior.assumingMemoryBound(to: Self.self)
+        let behavior = cell.behavior(Self.self)
         let context = Context<Message>(cell)
         var node = cell.pointee.head.unsafelyUnwrapped
         var received = 0
@@ -110,13 +110,7 @@ extension Behavior {
                     if cell.pointee.needsAttention { return .needsAttention }
                 }
                 thread.leave()
-                // Releasing: the next holder of the right sees all that this batch wrote.
-                if cell.pointee.tail.compareExchange(
-                    expected: node.address,
-                    desired: CellHeader.idle,
-                    successOrdering: .releasing,
-                    failureOrdering: .relaxed
-                ).exchanged {
+                if cell.becomeIdle(after: node) {
                     NodePool.free(node, thread)
                     return .idle
                 }
@@ -243,7 +237,7 @@ extension ActorBehavior {
     @inlinable
     public static func startIncarnation(_ runnable: RunnableCell) throws {
         let cell = runnable.cell
-        let behavior = cell.pointee.behavior.bindMemory(to: Self.self, capacity: 1)
+        let behavior = UnsafeMutableRawPointer(cell.behavior(Self.self)).bindMemory(to: Self.self, capacity: 1)
         behavior.initialize(to: try cell.makeBehavior())
         do {
             try behavior.pointee.started(Context<Message>(cell))
@@ -257,7 +251,7 @@ extension ActorBehavior {
     @inlinable
     public static func endIncarnation(_ runnable: RunnableCell, _ reason: ExitReason) {
         let cell = runnable.cell
-        let behavior = cell.pointee.behavior.assumingMemoryBound(to: Self.self)
+        let behavior = cell.behavior(Self.self)
         if case .killed = reason {} else { behavior.pointee.stopping(reason, Context<Message>(cell)) }
         behavior.deinitialize(count: 1)
     }

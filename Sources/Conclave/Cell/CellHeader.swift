@@ -8,21 +8,20 @@ public import Synchronization
 /// the sender that found its mailbox idle and is about to schedule it. Everything not atomic here belongs to the holder of that
 /// right, and is handed over by the release and acquire of the queue or of `tail`.
 ///
-/// Senders write to the first cache line, the holder of the right to the second: on two processors neither waits for the other's line with each
-/// message.
+/// Senders who find the actor busy do not come here: what they write to, `tail`, is in `ActorCell` beside the count of references, which is
+/// theirs, too. So on two processors a message moves that line, and this one moves with the right.
 @usableFromInline
 struct CellHeader: ~Copyable {
-    /// The address of the last node in the mailbox, or `idle`. The exchange that enqueues a message also tells whether the
-    /// mailbox was idle: a separate count could be wrong between link and count, and one actor would run on two threads.
-    @usableFromInline let tail: Atomic<UInt>
-    /// The behaviour, at the end of this allocation. Initialised exactly while `phase` says so.
-    @usableFromInline let behavior: UnsafeMutableRawPointer
     /// Where the behaviour's specialised code is called through: a metatype, so that the call counts no reference.
     @usableFromInline let runtime: any BehaviorRuntime.Type
     /// Which scheduler runs this actor; workers of another one must not take it into their own queues.
     @usableFromInline let schedulerID: ObjectIdentifier
     /// What is seldom needed. Not retained: it owns this memory.
     @usableFromInline let owner: Unmanaged<ActorCell>
+    /// The system lane: 0 when empty, `parked` when empty and waiting for mail of its own, else the newest `SystemMessage`.
+    @usableFromInline let systemLane: Atomic<UInt>
+    /// The first node in the mailbox. Invariant: not null while the right is held by anybody but an enqueuing sender.
+    @usableFromInline var head: NodePointer?
     /// Set once, by the holder of the right, before the last drain. Stable for a sender that found the mailbox idle.
     @usableFromInline let isTerminated: Atomic<Bool>
     /// The system has an instrument: messages carry a mark, and the loop tells of each.
@@ -30,12 +29,6 @@ struct CellHeader: ~Copyable {
     /// Runs on a thread of its own, because its handlers may block.
     @usableFromInline let runsOnOwnThread: Bool
 
-    private let endOfFirstLine: UInt = 0
-
-    /// The system lane: 0 when empty, `parked` when empty and waiting for mail of its own, else the newest `SystemMessage`.
-    @usableFromInline let systemLane: Atomic<UInt>
-    /// The first node in the mailbox. Invariant: not null while the right is held by anybody but an enqueuing sender.
-    @usableFromInline var head: NodePointer?
     @usableFromInline var phase: CellPhase
     /// The handler asked to stop, failed or dropped a reply; looked at after each message.
     @usableFromInline var needsAttention: Bool
@@ -53,11 +46,15 @@ struct CellHeader: ~Copyable {
     /// How a header and the behaviour behind it are laid out.
     static func layout(
         with runtime: any BehaviorRuntime.Type
-    ) -> (byteCount: Int, behaviorOffset: Int, alignment: Int) {
-        let behavior = runtime.behaviorLayout
-        let alignment = max(behavior.alignment, MemoryLayout<CellHeader>.alignment)
-        let offset = (MemoryLayout<CellHeader>.size + alignment - 1) / alignment * alignment
-        return (offset + behavior.size, offset, alignment)
+    ) -> (byteCount: Int, alignment: Int) {
+        let (size, alignment) = runtime.behaviorLayout
+        return (behaviorOffset(alignment) + size, max(alignment, MemoryLayout<CellHeader>.alignment))
+    }
+
+    /// Where a behaviour with this alignment begins.
+    @inlinable
+    static func behaviorOffset(_ alignment: Int) -> Int {
+        (MemoryLayout<CellHeader>.size + alignment - 1) / alignment * alignment
     }
 
     /// `tail` of a mailbox that is empty and whose actor nobody is running.
@@ -91,17 +88,26 @@ public struct RunnableCell: @unchecked Sendable {
 }
 
 extension UnsafeMutablePointer where Pointee == CellHeader {
-    /// Puts a node at the mailbox's end and schedules the actor if it was idle. The caller keeps the actor alive.
+    /// Where the behaviour is, at the end of the header's allocation. Initialised exactly while `phase` says so.
     @inlinable
-    func enqueue(_ node: NodePointer, _ thread: ThreadPointer) {
-        // Releasing: the payload is written before the node is reachable. Acquiring: the scheduler's right passes to us, with
-        // everything its last holder wrote, if the mailbox was idle.
-        let previous = pointee.tail.exchange(node.address, ordering: .acquiringAndReleasing)
-        if previous == CellHeader.idle {
-            pointee.head = node
-            scheduleFirst(thread)
-        } else {
-            NodePointer.at(previous).pointee.next.store(node.address, ordering: .releasing)
+    func behavior<Held: ActorBehavior>(_ type: Held.Type) -> UnsafeMutablePointer<Held> {
+        (UnsafeMutableRawPointer(self) + CellHeader.behaviorOffset(MemoryLayout<Held>.alignment))
+            .assumingMemoryBound(to: Held.self)
+    }
+
+    /// Gives the scheduling right away if `last` is the last node in the mailbox; it is the caller's then, and the actor is not. False:
+    /// there is more, or will be in a moment.
+    @inlinable
+    func becomeIdle(after last: NodePointer) -> Bool {
+        // Releasing: the next holder of the right sees all that this one wrote. Not retained: it is alive as long as we have the right, and
+        // then nothing of it is touched.
+        pointee.owner._withUnsafeGuaranteedRef {
+            $0.tail.compareExchange(
+                expected: last.address,
+                desired: CellHeader.idle,
+                successOrdering: .releasing,
+                failureOrdering: .relaxed
+            ).exchanged
         }
     }
 
@@ -124,5 +130,27 @@ extension UnsafeMutablePointer where Pointee == CellHeader {
         } else {
             scheduleElsewhere(thread)
         }
+    }
+}
+
+extension ActorCell {
+    /// Puts a node at the mailbox's end and schedules the actor if it was idle. The caller keeps the actor alive.
+    @inlinable
+    func enqueue(_ node: NodePointer, _ thread: ThreadPointer) {
+        if link(node) { header.scheduleFirst(thread) }
+    }
+
+    /// Puts a node at the mailbox's end. True: the mailbox was idle, and the caller has the scheduling right.
+    @inlinable
+    func link(_ node: NodePointer) -> Bool {
+        // Releasing: the payload is written before the node is reachable. Acquiring: the scheduler's right passes to us, with
+        // everything its last holder wrote, if the mailbox was idle.
+        let previous = tail.exchange(node.address, ordering: .acquiringAndReleasing)
+        if previous == CellHeader.idle {
+            header.pointee.head = node
+            return true
+        }
+        NodePointer.at(previous).pointee.next.store(node.address, ordering: .releasing)
+        return false
     }
 }

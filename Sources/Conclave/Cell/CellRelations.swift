@@ -12,6 +12,8 @@ final class CellRelations {
     /// Starts the next incarnation of this actor when its backoff is over.
     var restartTimer: TimerEntry?
     var backoff: BackoffHistory?
+    /// Successful restarts so far.
+    var restartCount = 0
     /// Whose fate the current incarnation shares.
     var links: [Link] = []
     /// Turns exits into messages, if this incarnation traps them.

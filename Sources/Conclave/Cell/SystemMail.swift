@@ -33,6 +33,8 @@ enum SystemMail {
     case backoffOver(TimerEntry)
     /// Somebody takes a snapshot.
     case inspect(Inquiry)
+    /// The actor's worker was found blocked, and others do its work: the batch ends with the message that blocked.
+    case endBatch
     /// A message found the mailbox full, and this actor is to fail over it.
     case mailboxOverflowed
     /// The next piece of the task that runs an asynchronous handler.
@@ -84,7 +86,7 @@ extension UnsafeMutablePointer where Pointee == CellHeader {
         } else {
             let wake = NodePool.allocate(0, thread)
             wake.pointee.kind = .hollow
-            enqueue(wake, thread)
+            pointee.object.enqueue(wake, thread)
         }
     }
 

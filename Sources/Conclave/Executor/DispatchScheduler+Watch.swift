@@ -110,6 +110,8 @@ extension DispatchScheduler {
         if goesOn { lookLater(isWave: isWave) }
         if rescued || !found.isEmpty { notifyOfWork() }
         for (actor, isReplaced) in found {
+            // First: what blocks next is a new case.
+            actor?.header.post(.endBatch)
             onBlocked(
                 BlockedWorker(
                     actor: actor?.path,

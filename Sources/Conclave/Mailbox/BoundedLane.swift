@@ -84,7 +84,7 @@ final class BoundedLane: @unchecked Sendable {
         let thread = ThreadState.current
         let doorbell = NodePool.allocate(0, thread)
         doorbell.pointee.kind = .doorbell
-        cell.enqueue(doorbell, thread)
+        cell.pointee.object.enqueue(doorbell, thread)
     }
 
     // MARK: The receiver

@@ -55,14 +55,14 @@ extension ActorCell {
         if lane != nil { return sendBounded(node) }
         let thread = ThreadState.current
         if refusesMail(thread) { return refuseAfterEnd(node) }
-        header.enqueue(node, thread)
+        enqueue(node, thread)
     }
 
     /// Puts a signal in the mailbox, whatever kind that is. False: the actor has ended, the signal is the caller's.
     func addSignal(_ node: NodePointer, _ thread: ThreadPointer) -> Bool {
         if let lane { return lane.addSignal(node, for: header) }
         if refusesMail(thread) { return false }
-        header.enqueue(node, thread)
+        enqueue(node, thread)
         return true
     }
 

@@ -15,9 +15,7 @@ extension ActorCell {
     }
 
     /// Answers a snapshot's question. By the holder of the scheduling right, outside of the mailbox loop.
-    ///
-    /// - Parameter restartCount: successful restarts so far.
-    func answer(_ inquiry: Inquiry, restartCount: Int) {
+    func answer(_ inquiry: Inquiry) {
         system.inquiries.close(inquiry)
         let state: ActorSnapshot.State
         switch header.pointee.phase {
@@ -27,7 +25,7 @@ extension ActorCell {
         case .terminated: return inquiry.answer(.ended)
         }
         let details = ActorSnapshot.Details(
-            restartCount: restartCount,
+            restartCount: relations?.restartCount ?? 0,
             stashDepth: relations?.stash?.count ?? 0,
             timerCount: relations?.timers.count ?? 0,
             watcherCount: relations?.watches.count ?? 0,
