@@ -62,6 +62,11 @@ struct PendingProposals<Completion> {
 
     func payload(_ sequence: UInt64) -> [UInt8]? { slot(sequence).flatMap { slots[$0]?.payload } }
 
+    /// Whether a command that is not done was last proposed in this term.
+    func isProposed(_ sequence: UInt64, in term: Term) -> Bool {
+        slot(sequence).flatMap { slots[$0] }.map { $0.term == term } ?? false
+    }
+
     /// Notes in which term a command was proposed; nil: it waits.
     mutating func setTerm(_ sequence: UInt64, _ term: Term?) {
         if let slot = slot(sequence) { slots[slot]?.term = term }

@@ -109,9 +109,6 @@ package struct ProposalHeader: Hashable, Sendable {
         }
     }
 
-    /// Whether an entry's payload is a command that is carried out once, however often it arrives.
-    package static func isOfSession(_ payload: [UInt8]) -> Bool { payload.first == 1 }
-
     /// Reads the header, and says where the command begins.
     /// - Throws: `WireError` for what `payload` did not make.
     static func decode(_ payload: [UInt8]) throws(WireError) -> (header: ProposalHeader, commandStart: Int) {

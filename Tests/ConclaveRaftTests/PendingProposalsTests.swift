@@ -57,6 +57,20 @@ struct PendingProposalsTests {
         #expect(pending.payload(first + 2) == nil)
     }
 
+    @Test("a refusal is about a command that is not done and was last proposed in the same term")
+    func refused() {
+        var pending = Pending()
+        let first = pending.nextSequence
+        pending.add(proposal(1, term: 3))
+        pending.add(proposal(2, term: nil))
+        #expect(pending.isProposed(first, in: Term(3)))
+        #expect(!pending.isProposed(first, in: Term(2)))
+        #expect(!pending.isProposed(first + 1, in: Term(3)))
+        #expect(!pending.isProposed(first + 2, in: Term(3)))
+        _ = pending.complete(first)
+        #expect(!pending.isProposed(first, in: Term(3)))
+    }
+
     @Test("only a command that was never sent, or is known to be lost, has expired without any effect")
     func expiry() {
         var pending = Pending()

@@ -87,7 +87,11 @@ struct WireCodecTests {
         let errors: [AdminError?] =
             [nil, .request(.noLeader), .request(.overloaded), .request(.timeout)]
             + AdminRefusal.allCases.map { .refused($0) }
-        return raft + [
+        let refusals = RefusedProposal.Reason.allCases.map { reason in
+            let id = ProposalID(process: .max, sequence: 4)
+            return WireMessage.proposalRefused(RefusedProposal(id: id, term: Term(9), reason: reason))
+        }
+        return raft + refusals + [
             .proposal(ForwardedProposal(term: Term(9), payload: [UInt8](0..<40))),
             .introduction(record), .introduction(MemberRecord(NodeID(1))), .notMember(LogIndex(77)),
         ] + commands.map { .adminRequest(.max, $0) } + errors.map { .adminReply(3, $0) }
@@ -118,6 +122,17 @@ struct WireCodecTests {
     @Test("a frame of an unknown kind is refused")
     func unknownKind() {
         #expect(throws: WireError.unknownKind(99)) { try decode([99] + [UInt8](repeating: 0, count: 24)) }
+    }
+
+    @Test("a command refused for a reason that there is not is refused itself")
+    func unknownRefusal() {
+        var frame = WireCodec.encode(
+            .proposalRefused(
+                RefusedProposal(id: ProposalID(process: 1, sequence: 2), term: Term(3), reason: .overloaded)
+            )
+        )
+        frame[frame.count - 1] = 9
+        #expect(throws: WireError.badRefusal) { try decode(frame) }
     }
 
     @Test("indexes and terms up to 63 bits are taken, beyond they are refused: they would overflow")

@@ -1,59 +1,8 @@
 // The consensus actor: owns one RaftCore and carries out what it says.
 
 import Conclave
-package import RaftCore
-package import RaftLog
-
-/// What the consensus actor is told.
-enum ConsensusMessage: Sendable {
-    /// A peer said something.
-    case peer(RaftMessage)
-    /// A follower passes a command of its client on.
-    case forwarded(ForwardedProposal, from: NodeID)
-    /// A client of this server has a command, or wants something of its session.
-    case propose(ProposalPurpose, [UInt8], Completion)
-    /// A client of this server has a query.
-    case read(Completion)
-    /// Writes are durable, up to the ticket if there is one.
-    case persisted(PersistTicket?, writes: Int)
-    /// A snapshot of this server's state is durable.
-    case snapshotTaken(SnapshotMetadata)
-    /// A piece of a leader's snapshot is stored; with the last one comes the whole.
-    case chunkStored(ReceivedChunk, SealedSnapshot?)
-    case chunkRefused(ReceivedChunk)
-    /// A snapshot that a peer needs is gone.
-    case snapshotUnreadable(SnapshotChunkRequest)
-    /// The connection to a peer closed; or this server did that, since the peer is found elsewhere now.
-    case linkDown(NodeID, hasMoved: Bool)
-    /// Something about the members.
-    case membership(MembershipMessage)
-    /// A timeout may be over.
-    case timerFired
-}
-
-/// How a server's consensus is run.
-package struct ConsensusOptions: Sendable {
-    /// One tick of the core's clock.
-    package var tick = Duration.milliseconds(20)
-    package var timing = RaftTiming()
-    package var limits = RaftLimits()
-    /// How long a client's command or query may take before it fails.
-    package var requestTimeout = Duration.seconds(5)
-    /// Commands of this server's clients that wait; one more is refused.
-    package var pendingProposals = 65_536
-    /// Bytes of those commands; at least one always fits.
-    package var pendingBytes = 256 << 20
-    /// Queries of this server's clients that wait for a read index; one more fails.
-    package var pendingReads = 65_536
-    /// Entries of a leader that are not committed; more are refused. Reached when a quorum answers but cannot write.
-    package var uncommittedEntries = 262_144
-    /// When the state is written down, so that the log can be cut.
-    package var snapshotPolicy = SnapshotPolicy()
-    /// What is kept of the log behind a snapshot, in memory and on disk, for followers that are only a little behind.
-    package var logTail = LogTail()
-
-    package init() {}
-}
+import RaftCore
+import RaftLog
 
 /// Handles a whole mailbox batch, then carries out one output: what arrives together is written and sent together.
 ///
@@ -146,6 +95,7 @@ struct Consensus: Behavior {
             membership.answerStranger(message, core)
             core.step(message)
         case .forwarded(let proposal, let peer): accept(proposal, from: peer)
+        case .refused(let refused): wasRefused(refused)
         case .propose(let purpose, let command, let completion): propose(purpose, command, completion)
         case .read(let completion): read(completion)
         case .persisted(let ticket, let writes):
@@ -202,6 +152,8 @@ struct Consensus: Behavior {
         timer = nil
         core.checkTimeouts()
         for (completion, mayBeDone) in proposals.expire(at: now) { completion.fail(mayBeDone ? .timeout : .noLeader) }
+        // A leader that goes on leading after all, as after a transfer that came to nothing, does not tell followers.
+        if core.role != .leader, core.leader != nil { for sequence in proposals.waiting() { submit(sequence) } }
         expireReads()
         if applierDeadline > 0 {
             applier.send(.expireReads(now: now))
@@ -268,9 +220,30 @@ struct Consensus: Behavior {
     }
 
     private mutating func accept(_ proposal: consuming ForwardedProposal, from peer: NodeID) {
-        guard core.role == .leader, proposal.term == core.term, !hasTooMuchUncommitted else { return }
+        guard core.role == .leader, proposal.term == core.term else { return refuse(proposal, .notLeading, from: peer) }
+        guard !hasTooMuchUncommitted else { return refuse(proposal, .overloaded, from: peer) }
         ProposalHeader.stamp(&proposal.payload, logTime)
-        if case .appended(let index, _) = core.propose(proposal.payload) { core.awaitCommit(of: index, for: peer) }
+        switch core.propose(proposal.payload) {
+        case .appended(let index, _): core.awaitCommit(of: index, for: peer)
+        case .notLeader, .refused(.transferring): refuse(proposal, .notLeading, from: peer)
+        case .refused(.tooMuchUncommitted): refuse(proposal, .overloaded, from: peer)
+        }
+    }
+
+    private func refuse(_ proposal: ForwardedProposal, _ reason: RefusedProposal.Reason, from peer: NodeID) {
+        guard let id = ProposalHeader.id(of: proposal.payload) else { return }
+        outbox.send(.proposalRefused(RefusedProposal(id: id, term: proposal.term, reason: reason)), to: peer)
+    }
+
+    /// A command is definitely not done so far. If another leader may take it, it waits for that one.
+    private mutating func wasRefused(_ refused: RefusedProposal) {
+        guard refused.id.process == process, proposals.isProposed(refused.id.sequence, in: refused.term) else { return }
+        switch refused.reason {
+        case .overloaded: proposals.complete(refused.id.sequence)?.fail(.overloaded)
+        case .notLeading:
+            proposals.setTerm(refused.id.sequence, nil)
+            if core.leader != nil, core.term > refused.term { submit(refused.id.sequence) }
+        }
     }
 
     /// The time a leader stamps into entries: it goes on from where the log's time stood when it was elected, at the pace of the

@@ -25,6 +25,7 @@ struct ConsensusSink: TransportSink {
         case .proposal(let proposal):
             _ = try ProposalHeader.decode(proposal.payload)
             consensus.send(.forwarded(proposal, from: NodeID(peer.rawValue)))
+        case .proposalRefused(let refused): consensus.send(.refused(refused))
         case .introduction(let record):
             guard record.id == NodeID(peer.rawValue) else { throw Misdirected(message: .introduction(record)) }
             consensus.send(.membership(.introduced(record)))

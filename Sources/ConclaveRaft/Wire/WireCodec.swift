@@ -10,10 +10,27 @@ package struct ForwardedProposal: Hashable, Sendable {
     package var payload: [UInt8]
 }
 
+/// What a follower hears if the leader does not take a command: it is not in the log, and will not come there by what was sent.
+package struct RefusedProposal: Hashable, Sendable {
+    /// Why. The raw value is the byte on the wire.
+    package enum Reason: UInt8, Hashable, Sendable, CaseIterable {
+        /// The receiver does not lead that term, or hands over.
+        case notLeading = 1
+        /// Too much waits to be committed.
+        case overloaded = 2
+    }
+
+    package var id: ProposalID
+    /// The term that the command was passed on in.
+    package var term: Term
+    package var reason: Reason
+}
+
 /// What one frame between servers carries.
 package enum WireMessage: Hashable, Sendable {
     case raft(RaftMessage)
     case proposal(ForwardedProposal)
+    case proposalRefused(RefusedProposal)
     /// Said first on each new link: who the sender is and where it is found, for whoever does not know it from the log.
     case introduction(MemberRecord)
     /// To a server that asks for votes: the configuration of this entry is committed, and the receiver has no part in it.
@@ -44,6 +61,8 @@ package enum WireError: Error, Hashable, Sendable {
     case badRecord
     /// A request about the cluster, or the answer to one, makes no sense.
     case badRequest
+    /// A command was refused for no reason that there is.
+    case badRefusal
 }
 
 /// The encoding, little endian: kind (1), from (8), to (8), term (8), then the fields of the kind in their order. An optional
@@ -70,6 +89,7 @@ package enum WireCodec {
         static let notMember: UInt8 = 18
         static let adminRequest: UInt8 = 19
         static let adminReply: UInt8 = 20
+        static let proposalRefused: UInt8 = 21
     }
 
     package static func encode(_ message: WireMessage) -> [UInt8] {
@@ -79,6 +99,13 @@ package enum WireCodec {
             encoded(kind: Kind.proposal, reserving: proposal.payload.count + 16) { writer in
                 writer.put(proposal.term.rawValue)
                 writer.put(proposal.payload)
+            }
+        case .proposalRefused(let refused):
+            encoded(kind: Kind.proposalRefused, reserving: 32) { writer in
+                writer.put(refused.id.process)
+                writer.put(refused.id.sequence)
+                writer.put(refused.term.rawValue)
+                writer.put(refused.reason.rawValue)
             }
         case .introduction(let record): encoded(kind: Kind.introduction, reserving: 256) { $0.put(record) }
         case .notMember(let index): encoded(kind: Kind.notMember, reserving: 16) { $0.put(index.rawValue) }
@@ -189,6 +216,7 @@ package enum WireCodec {
         case Kind.proposal:
             let term = try reader.takeTerm()
             message = .proposal(ForwardedProposal(term: term, payload: try reader.takePayload()))
+        case Kind.proposalRefused: message = .proposalRefused(try reader.takeRefusedProposal())
         case Kind.introduction: message = .introduction(try reader.takeRecord())
         case Kind.notMember: message = .notMember(try reader.takeIndex())
         case Kind.adminRequest:

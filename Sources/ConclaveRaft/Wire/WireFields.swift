@@ -94,6 +94,15 @@ struct WireReader {
         return LogPosition(index: index, term: try takeTerm())
     }
 
+    mutating func takeRefusedProposal() throws(WireError) -> RefusedProposal {
+        let process: UInt64 = try take()
+        let id = ProposalID(process: process, sequence: try take())
+        let term = try takeTerm()
+        let code: UInt8 = try take()
+        guard let reason = RefusedProposal.Reason(rawValue: code) else { throw .badRefusal }
+        return RefusedProposal(id: id, term: term, reason: reason)
+    }
+
     mutating func takeSnapshotChunk() throws(WireError) -> SnapshotChunk {
         let last = try takePosition()
         guard let configuration = Configuration(decoding: try takePayload()) else { throw .badConfiguration }

@@ -57,13 +57,9 @@ final class RaftWorld: Sendable {
         wrapDisk = options.wrapDisk
         leaseDriftPercent = options.leaseDriftPercent
         watch = RaftWatch(meddling: options.meddling) { [weak simulation] in simulation?.fail($0) }
-        // Raft's own messages must stand it, and so must commands of sessions; another that is passed on twice is carried out twice.
+        // Raft's own messages must stand it. A command that is passed on twice may be carried out and refused.
         network = SimulatedNetwork(simulation) { frame in
-            switch try? frame.withUnsafeBytes({ try WireCodec.decode($0) }) {
-            case .raft: true
-            case .proposal(let proposal): ProposalHeader.isOfSession(proposal.payload)
-            default: false
-            }
+            if case .raft = try? frame.withUnsafeBytes({ try WireCodec.decode($0) }) { true } else { false }
         }
         let ids = (1...options.nodes).map { NodeID(UInt64($0)) }
         let founders = Configuration(
