@@ -4,6 +4,12 @@ import Testing
 @Suite("Handshake")
 struct HandshakeTests {
     static let cluster = UInt128(0x0123_4567_89AB_CDEF) << 64 | 0xFEDC_BA98_7654_3210
+    static let timing = LeaseTiming(
+        tickNanoseconds: 20_000_000,
+        heartbeatNanoseconds: 100_000_000,
+        electionNanoseconds: 300_000_000,
+        driftPercent: 5
+    )
     static let hello = Handshake(cluster: cluster, node: PeerID(2), incarnation: 77)
     /// What the sink of the tests refuses.
     static let strangeIncarnation: UInt64 = 0xBAD
@@ -24,6 +30,35 @@ struct HandshakeTests {
             var refused = Self.hello
             refused.refusal = refusal
             #expect(try Self.decode(refused.encode()) == refused)
+        }
+    }
+
+    @Test("the times of leases are read as they were written")
+    func timing() throws {
+        let hello = Handshake(cluster: Self.cluster, node: PeerID(2), incarnation: 77, timing: Self.timing)
+        #expect(try Self.decode(hello.encode()) == hello)
+    }
+
+    @Test("who differs in any time is refused if either grants leases, and is not if neither does")
+    func timingsDiffer() {
+        let changes: [(inout LeaseTiming) -> Void] = [
+            { $0.tickNanoseconds += 1 }, { $0.heartbeatNanoseconds += 1 }, { $0.electionNanoseconds += 1 },
+            { $0.driftPercent = 6 }, { $0.driftPercent = 0 },
+        ]
+        func refusal(_ own: LeaseTiming, _ other: LeaseTiming) -> Handshake.Refusal? {
+            let hello = Handshake(cluster: Self.cluster, node: PeerID(2), incarnation: 77, timing: other)
+            return Handshake.Expectation(cluster: Self.cluster, nodes: .exactly(PeerID(2)), timing: own).refusal(
+                of: hello
+            )
+        }
+        #expect(refusal(Self.timing, Self.timing) == nil)
+        for change in changes {
+            var other = Self.timing
+            change(&other)
+            #expect(refusal(Self.timing, other) == .timing && refusal(other, Self.timing) == .timing)
+            var (mine, theirs) = (Self.timing, other)
+            (mine.driftPercent, theirs.driftPercent) = (0, 0)
+            #expect(refusal(mine, theirs) == nil)
         }
     }
 

@@ -81,6 +81,14 @@ struct NodeReporter: Behavior {
                 """
             )
         }
+        if let peer = event.differsInTiming {
+            tellOnce(
+                """
+                server \(id.rawValue) and server \(peer.rawValue) do not talk: one of them answers reads under a lease, and their \
+                times differ. Start all servers with the same --lease-reads, or all without
+                """
+            )
+        }
         switch event {
         case .peerConnectionEnded(_, .refused(.incarnation)), .linkFailed(_, .refused(.incarnation), _):
             tellOnce("server \(id.rawValue) refuses a server whose id belonged to another data directory")

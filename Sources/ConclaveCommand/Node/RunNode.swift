@@ -54,10 +54,18 @@ private func startNode(
     let json = options.json
     let reporter = try NodeReporter.start(in: system, id: options.id) { $0.print(json: json) }
     let cluster = recovered.identity.cluster
+    var configuration = RaftServerConfiguration(
+        id: options.id,
+        founders: options.founders,
+        seed: UInt64.random(in: .min ... .max),
+        process: UInt64.random(in: .min ... .max)
+    )
+    configuration.options.timing.leaseDriftPercent = options.leaseDriftPercent
     let handshake = Handshake(
         cluster: cluster.number,
         node: PeerID(options.id.rawValue),
-        incarnation: recovered.identity.incarnation
+        incarnation: recovered.identity.incarnation,
+        timing: configuration.options.leaseTiming
     )
     // Whom to link to, consensus says when it starts.
     var transportOptions = TCPTransport.Configuration(handshake: handshake, peers: [:])
@@ -69,13 +77,6 @@ private func startNode(
 
     let clientPort = clientSocket.localAddress?.port ?? options.clientPort
     let peerPort = transport.localAddress?.port ?? options.peerPort
-    var configuration = RaftServerConfiguration(
-        id: options.id,
-        founders: options.founders,
-        seed: UInt64.random(in: .min ... .max),
-        process: UInt64.random(in: .min ... .max)
-    )
-    configuration.options.timing.leaseDriftPercent = options.leaseDriftPercent
     configuration.own = MemberRecord(
         options.id,
         peerAddress: options.peers.first { $0.id == options.id }?.address ?? "127.0.0.1:\(peerPort)",

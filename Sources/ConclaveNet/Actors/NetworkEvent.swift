@@ -17,10 +17,24 @@ package enum NetworkEvent: Sendable {
 extension NetworkEvent {
     /// Who refuses this server because its number belonged to another data directory; nil where nobody does.
     package var refusedForIncarnation: PeerID? {
+        guard case (let peer, .refusedByPeer(.incarnation))? = ended else { return nil }
+        return peer
+    }
+
+    /// With whom this server does not talk, since one of the two grants leases and their times differ.
+    package var differsInTiming: PeerID? {
+        switch ended {
+        case (let peer, .refusedByPeer(.timing))?, (let peer, .refused(.timing))?: peer
+        default: nil
+        }
+    }
+
+    /// A connection with a known peer that ended, or was not made, and why.
+    private var ended: (PeerID, LinkFailure)? {
         switch self {
-        case .linkFailed(let peer, .refusedByPeer(.incarnation), _): peer
-        case .peerConnectionEnded(let peer, .refusedByPeer(.incarnation)): peer
-        case .linkFailed, .peerConnectionEnded, .connectionRefused, .acceptFailed, .framesDropped: nil
+        case .linkFailed(let peer, let failure, _): (peer, failure)
+        case .peerConnectionEnded(let peer?, let failure): (peer, failure)
+        case .peerConnectionEnded(nil, _), .connectionRefused, .acceptFailed, .framesDropped: nil
         }
     }
 }

@@ -9,19 +9,55 @@ package struct PeerID: RawRepresentable, Hashable, Comparable, Sendable, CustomS
     package var description: String { "n\(rawValue)" }
 }
 
+/// The times of a server that leases rest on: what one server grants, the others must keep.
+package struct LeaseTiming: Hashable, Sendable {
+    package var tickNanoseconds: UInt64
+    package var heartbeatNanoseconds: UInt64
+    /// The shortest election timeout.
+    package var electionNanoseconds: UInt64
+    /// How far clocks may drift apart, from 1; 0: this server grants no leases.
+    package var driftPercent: UInt64
+
+    package init(
+        tickNanoseconds: UInt64,
+        heartbeatNanoseconds: UInt64,
+        electionNanoseconds: UInt64,
+        driftPercent: UInt64
+    ) {
+        self.tickNanoseconds = tickNanoseconds
+        self.heartbeatNanoseconds = heartbeatNanoseconds
+        self.electionNanoseconds = electionNanoseconds
+        self.driftPercent = driftPercent
+    }
+
+    /// Of a server that grants no leases. Two such servers may differ in all else.
+    package static let none = LeaseTiming(
+        tickNanoseconds: 0,
+        heartbeatNanoseconds: 0,
+        electionNanoseconds: 0,
+        driftPercent: 0
+    )
+
+    /// Whether two servers may be in one cluster.
+    package func agrees(with other: LeaseTiming) -> Bool {
+        driftPercent == 0 && other.driftPercent == 0 || self == other
+    }
+}
+
 /// What each side of a peer connection says first.
 ///
-/// 48 bytes, integers little endian: magic (8), protocol version (2), verdict (2), zero (4), cluster (its high 8
-/// bytes, then its low 8), node (8), incarnation (8).
+/// 80 bytes, integers little endian: magic (8), protocol version (2), verdict (2), zero (4), cluster (its high 8
+/// bytes, then its low 8), node (8), incarnation (8), tick, heartbeat and shortest election timeout in nanoseconds (8 each), drift of
+/// clocks in percent (8).
 /// The connecting side speaks first with verdict 0. The accepting side answers with its own, and with the reason as the verdict
 /// if it refuses; then it closes. If the connecting side does not like the answer, it says so with a second handshake, and closes.
 package struct Handshake: Hashable, Sendable {
     /// The size on the wire.
-    package static let sizeBytes = 48
+    package static let sizeBytes = 80
     /// "CONCLAVE", the first bytes of a peer connection.
     static let magic: UInt64 = 0x4556_414C_434E_4F43
     /// The version of the peer protocol this build speaks. Only equal versions talk to each other.
-    package static let protocolVersion: UInt16 = 2
+    package static let protocolVersion: UInt16 = 3
 
     package var version: UInt16
     /// The cluster's identity: 128 bits drawn when it was founded, so that servers of two clusters never talk to each other.
@@ -31,6 +67,8 @@ package struct Handshake: Hashable, Sendable {
     /// Drawn at random when the server's data was created: a server that lost its data and came back under its old number
     /// shows another one (rule P28).
     package var incarnation: UInt64
+    /// What the servers of a cluster with leases must have in common.
+    package var timing: LeaseTiming
     /// Why the sender refuses the connection; nil if it does not.
     package var refusal: Refusal?
 
@@ -38,6 +76,7 @@ package struct Handshake: Hashable, Sendable {
         cluster: UInt128,
         node: PeerID,
         incarnation: UInt64,
+        timing: LeaseTiming = .none,
         version: UInt16 = Handshake.protocolVersion,
         refusal: Refusal? = nil
     ) {
@@ -45,6 +84,7 @@ package struct Handshake: Hashable, Sendable {
         self.cluster = cluster
         self.node = node
         self.incarnation = incarnation
+        self.timing = timing
         self.refusal = refusal
     }
 }
@@ -65,6 +105,8 @@ extension Handshake {
         case unknownNode = 5
         /// A known server shows another incarnation than before: its data was lost or replaced.
         case incarnation = 6
+        /// One of the two grants leases, and their times differ.
+        case timing = 7
         /// The other side refuses for a reason this build does not know.
         case other = 0xFFFF
     }
@@ -74,6 +116,8 @@ extension Handshake {
         package var cluster: UInt128
         /// Who may speak.
         package var nodes: Nodes
+        /// Our own, that the other's must agree with.
+        package var timing: LeaseTiming
 
         package enum Nodes: Sendable {
             /// The one we connected to.
@@ -84,19 +128,30 @@ extension Handshake {
             case anyBut(PeerID)
         }
 
-        package init(cluster: UInt128, nodes: Nodes) {
+        package init(cluster: UInt128, nodes: Nodes, timing: LeaseTiming = .none) {
             self.cluster = cluster
             self.nodes = nodes
+            self.timing = timing
+        }
+
+        /// What a server that says this of itself demands of `nodes`.
+        init(of own: Handshake, nodes: Nodes) {
+            self.init(cluster: own.cluster, nodes: nodes, timing: own.timing)
         }
 
         /// The first reason to refuse `handshake`; nil if there is none.
         package func refusal(of handshake: Handshake) -> Refusal? {
             if handshake.version != Handshake.protocolVersion { return .version }
             if handshake.cluster != cluster { return .wrongCluster }
+            if let refusal = refusal(of: handshake.node) { return refusal }
+            return timing.agrees(with: handshake.timing) ? nil : .timing
+        }
+
+        private func refusal(of node: PeerID) -> Refusal? {
             switch nodes {
-            case .exactly(let node): return handshake.node == node ? nil : .wrongNode
-            case .anyOf(let nodes): return nodes.contains(handshake.node) ? nil : .unknownNode
-            case .anyBut(let node): return handshake.node == node ? .wrongNode : nil
+            case .exactly(let expected): node == expected ? nil : .wrongNode
+            case .anyOf(let nodes): nodes.contains(node) ? nil : .unknownNode
+            case .anyBut(let other): node == other ? .wrongNode : nil
             }
         }
     }
@@ -112,6 +167,8 @@ extension Handshake.Refusal: CustomStringConvertible {
         case .unknownNode: "the server is no member of this cluster"
         case .incarnation:
             "this number belonged to another data directory: if that is lost, remove the server and add it again"
+        case .timing:
+            "reads under a lease need the same drift of clocks and the same heartbeat on all servers, and these differ"
         case .other: "refused for a reason this build does not know: run the same build on all servers"
         }
     }
@@ -136,6 +193,10 @@ extension Handshake {
             memory.storeBytes(of: UInt64(truncatingIfNeeded: cluster).littleEndian, toByteOffset: 24, as: UInt64.self)
             memory.storeBytes(of: node.rawValue.littleEndian, toByteOffset: 32, as: UInt64.self)
             memory.storeBytes(of: incarnation.littleEndian, toByteOffset: 40, as: UInt64.self)
+            memory.storeBytes(of: timing.tickNanoseconds.littleEndian, toByteOffset: 48, as: UInt64.self)
+            memory.storeBytes(of: timing.heartbeatNanoseconds.littleEndian, toByteOffset: 56, as: UInt64.self)
+            memory.storeBytes(of: timing.electionNanoseconds.littleEndian, toByteOffset: 64, as: UInt64.self)
+            memory.storeBytes(of: timing.driftPercent.littleEndian, toByteOffset: 72, as: UInt64.self)
         }
         return bytes
     }
@@ -161,6 +222,12 @@ extension Handshake {
             cluster: UInt128(word(16)) << 64 | UInt128(word(24)),
             node: PeerID(word(32)),
             incarnation: word(40),
+            timing: LeaseTiming(
+                tickNanoseconds: word(48),
+                heartbeatNanoseconds: word(56),
+                electionNanoseconds: word(64),
+                driftPercent: word(72)
+            ),
             version: version,
             refusal: verdict == 0 ? nil : Refusal(rawValue: verdict) ?? .other
         )

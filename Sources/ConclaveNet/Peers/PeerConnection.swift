@@ -108,10 +108,7 @@ package struct PeerConnection: Behavior {
         do throws(Handshake.Refusal) {
             guard let offered = try Handshake.decode(io.received.bytes) else { return }
             io.received.removeFirst(Handshake.sizeBytes)
-            let expected = Handshake.Expectation(
-                cluster: configuration.handshake.cluster,
-                nodes: configuration.peers
-            )
+            let expected = Handshake.Expectation(of: configuration.handshake, nodes: configuration.peers)
             if let refusal = expected.refusal(of: offered) ?? sink.refusal(of: offered) { throw refusal }
             context.cancel(deadline)
             state = .open(offered.node)

@@ -175,7 +175,7 @@ package struct PeerLink: Behavior {
                 return
             }
             let expected = Handshake.Expectation(
-                cluster: configuration.handshake.cluster,
+                of: configuration.handshake,
                 nodes: .exactly(configuration.peer)
             )
             if let refusal = expected.refusal(of: answer) ?? sink.refusal(of: answer) { throw refusal }

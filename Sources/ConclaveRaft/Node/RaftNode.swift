@@ -17,8 +17,8 @@ public struct RaftNodeOptions: Sendable {
     /// Found a cluster with all of them running. A node whose storage was lost is refused by those who have met it before, or know of it by
     /// the log; those who have not would count on what it has forgotten.
     public var members: Set<NodeID>
-    /// The leader says so once in this time when it has nothing else to say. A follower that hears nothing for 3 to 6 times as long
-    /// stands for election.
+    /// The leader says so once in this time when it has nothing else to say; at least 5 ms. A follower that hears nothing for 3 to 6
+    /// times as long stands for election.
     public var heartbeat = Duration.milliseconds(100)
     /// How long a try of a request may take before it is given up. A client tries again for as long as its own timeout says.
     public var requestTimeout = Duration.seconds(5)
@@ -27,8 +27,8 @@ public struct RaftNodeOptions: Sendable {
     ///
     /// What one bets on: that no clock runs more than so much slower than another's, and that none stands still while others go on, as that
     /// of a machine that is put to sleep does. A bet that is lost lets an old leader give answers that are no longer true. Give all nodes
-    /// a lease or none: one without it does not keep to what the others rely on. A leader that dies is replaced a
-    /// little later, since its lease has to run out first.
+    /// the same, and the same heartbeat: over TCP, a node that differs is not talked to (`RaftNodeEvent.timingDiffers`), since it
+    /// would not keep to what the others rely on. A leader that dies is replaced a little later, since its lease has to run out first.
     public var leaseReadDriftPercent: Int?
     /// A snapshot is taken when the log has grown by so many bytes,
     public var snapshotAfterBytes = 128 << 20
@@ -50,9 +50,22 @@ public struct RaftNodeOptions: Sendable {
         members = []
     }
 
-    fileprivate var checkedLeaseDrift: Int? {
+    /// How consensus is run.
+    fileprivate var consensus: ConsensusOptions {
+        precondition(
+            members.isEmpty || members.contains(id),
+            "\(id) is not among the members \(members.sorted())"
+        )
         precondition((1...50).contains(leaseReadDriftPercent ?? 1), "clocks drift by 1 to 50 percent")
-        return leaseReadDriftPercent
+        precondition(heartbeat >= .milliseconds(5), "a heartbeat takes at least 5 ms, not \(heartbeat)")
+        precondition(requestTimeout > .zero, "a request that may take \(requestTimeout) would never be answered")
+        var consensus = ConsensusOptions()
+        consensus.timing.leaseDriftPercent = leaseReadDriftPercent
+        consensus.tick = heartbeat / consensus.timing.heartbeatTicks
+        consensus.requestTimeout = requestTimeout
+        consensus.snapshotPolicy.logBytes = snapshotAfterBytes
+        consensus.snapshotPolicy.entries = snapshotAfterEntries
+        return consensus
     }
 }
 
@@ -68,12 +81,47 @@ public enum RaftNodeEvent: Hashable, Sendable {
     case standingChanged(MemberStanding)
     /// `member` does not speak to this node, since its id belonged to another storage. If that is lost, remove the node, and add it again.
     case refused(by: NodeID)
+    /// This node and that one do not talk: one of them answers queries under a lease, and their `leaseReadDriftPercent` or `heartbeat`
+    /// differ.
+    case timingDiffers(from: NodeID)
 }
 
-/// Why a node does not start.
+/// Why a node does not start. Whatever was started of it is stopped again; its storage is left as it was found, or newly founded.
 public struct RaftNodeError: Error, Sendable, CustomStringConvertible {
+    /// What stands in its way.
+    public enum Reason: Hashable, Sendable {
+        /// The storage cannot be used: in use, another node's, damaged beyond what others could repair, or failing.
+        case storage
+        /// The state machine threw while it read its snapshot.
+        case machine
+        /// The operating system gives no sockets.
+        case sockets
+        /// The actor system has a node already, or is shutting down.
+        case system
+    }
+
+    /// What stands in its way.
+    public let reason: Reason
+    /// What was thrown; for `machine`, the state machine's own error.
+    public let cause: any Error
     /// What is wrong and what to do about it, for people to read.
-    public let description: String
+    public var description: String { "\(cause)" }
+
+    init(_ reason: Reason, _ cause: any Error) {
+        self.reason = reason
+        self.cause = cause
+    }
+
+    /// Of what starting a server throws.
+    init(starting cause: any Error) {
+        let reason: Reason =
+            switch cause {
+            case is LogError, is RestoreError, is WireError, is DiskError: .storage
+            case is SpawnError: .system
+            default: .machine
+            }
+        self.init(reason, cause)
+    }
 }
 
 /// A running node: one replica of `Machine` and one vote.
@@ -95,43 +143,36 @@ public struct RaftNode<Machine: StateMachine>: Sendable {
     /// - Parameters:
     ///   - machine: one that has applied nothing.
     ///   - system: takes the node's actors, and no other node.
-    /// - Throws: `RaftNodeError` for a storage that cannot be used; what starting the actors throws.
+    /// - Throws: `RaftNodeError`.
     public init(
         _ options: RaftNodeOptions,
         machine: Machine,
         storage: RaftStorage,
         transport: RaftTransport,
         in system: ActorSystem
-    ) throws {
-        precondition(
-            options.members.isEmpty || options.members.contains(options.id),
-            "\(options.id) is not among the members \(options.members.sorted())"
-        )
+    ) throws(RaftNodeError) {
+        let consensus = options.consensus
         let cluster = ClusterID(stableHash(options.cluster))
         let (log, recovered) = try storage.open(options.id, of: cluster)
         recoveryNotes = recovered.notes
         let watcher = try transport.socketEvents()
         let (events, failure) = (Topic<RaftNodeEvent>(), NodeFailure())
-        let way = try transport.open(
+        let way = transport.open(
             Handshake(
                 cluster: cluster.number,
                 node: PeerID(options.id.rawValue),
-                incarnation: recovered.identity.incarnation
+                incarnation: recovered.identity.incarnation,
+                timing: consensus.leaseTiming
             ),
-            events: watcher,
-            onRefusal: { events.publish(.refused(by: $0)) }
-        )
+            watcher: watcher
+        ) { events.publish($0) }
         var configuration = RaftServerConfiguration(
             id: options.id,
             founders: transport.founders(options.members),
             seed: UInt64.random(in: .min ... .max),
             process: UInt64.random(in: .min ... .max)
         )
-        configuration.options.timing.leaseDriftPercent = options.checkedLeaseDrift
-        configuration.options.tick = options.heartbeat / configuration.options.timing.heartbeatTicks
-        configuration.options.requestTimeout = options.requestTimeout
-        configuration.options.snapshotPolicy.logBytes = options.snapshotAfterBytes
-        configuration.options.snapshotPolicy.entries = options.snapshotAfterEntries
+        configuration.options = consensus
         configuration.own = transport.record(of: options.id, incarnation: recovered.identity.incarnation)
         configuration.onEvent = { if let event = RaftNodeEvent($0) { events.publish(event) } }
         configuration.onStanding = { events.publish(.standingChanged($0)) }
@@ -145,8 +186,9 @@ public struct RaftNode<Machine: StateMachine>: Sendable {
                 in: system,
                 onFailure: { failure.note($0) }
             )
-        } catch let error as LogError {
-            throw RaftNodeError(description: "\(error)")
+        } catch {
+            watcher?.stop()
+            throw RaftNodeError(starting: error)
         }
         self.events = events
         let server = server
@@ -190,27 +232,29 @@ extension RaftNodeEvent {
 
 extension RaftTransport {
     /// What watches its sockets; nil without sockets.
-    fileprivate func socketEvents() throws -> (any SocketEvents)? {
+    fileprivate func socketEvents() throws(RaftNodeError) -> (any SocketEvents)? {
         guard case .tcp = kind else { return nil }
-        do { return try PlatformSocketEvents.make() } catch { throw RaftNodeError(description: "\(error)") }
+        do { return try PlatformSocketEvents.make() } catch { throw RaftNodeError(.sockets, error) }
     }
 
+    /// - Parameter watcher: of its sockets, if it has any.
     fileprivate func open(
         _ handshake: Handshake,
-        events: (any SocketEvents)?,
-        onRefusal: @escaping @Sendable (_ by: NodeID) -> Void
-    ) throws -> any Transport {
+        watcher: (any SocketEvents)?,
+        _ publish: @escaping @Sendable (RaftNodeEvent) -> Void
+    ) -> any Transport {
         switch kind {
-        case .network(let network): return network.transport(of: handshake, onRefusal: onRefusal)
+        case .network(let network): return network.transport(of: handshake, onRefusal: { publish(.refused(by: $0)) })
         case .tcp(let port, _):
-            guard let events else { preconditionFailure("TCP without a watcher") }
+            guard let watcher else { preconditionFailure("TCP without a watcher") }
             // Whom to link to, consensus says when it starts.
             var configuration = TCPTransport.Configuration(handshake: handshake, peers: [:])
             configuration.acceptsStrangers = true
             configuration.onEvent = { event in
-                if let peer = event.refusedForIncarnation { onRefusal(NodeID(peer.rawValue)) }
+                if let peer = event.refusedForIncarnation { publish(.refused(by: NodeID(peer.rawValue))) }
+                if let peer = event.differsInTiming { publish(.timingDiffers(from: NodeID(peer.rawValue))) }
             }
-            return TCPTransport(listeningOn: port.socket, configuration, events: events)
+            return TCPTransport(listeningOn: port.socket, configuration, events: watcher)
         }
     }
 

@@ -19,11 +19,11 @@ public struct RaftStorage: Sendable {
     public static func memory() -> RaftStorage { RaftStorage(place: .memory(MemoryDisk())) }
 
     /// - Throws: `RaftNodeError` for a storage that cannot be used.
-    func open(_ id: NodeID, of cluster: ClusterID) throws -> (log: WriteAheadLog, recovered: Recovered) {
+    func open(_ id: NodeID, of cluster: ClusterID) throws(RaftNodeError) -> (log: WriteAheadLog, recovered: Recovered) {
         do {
             return try WriteAheadLog.openServer(id, of: cluster, on: disk(), options: logOptions)
         } catch {
-            throw RaftNodeError(description: "\(error)")
+            throw RaftNodeError(.storage, error)
         }
     }
 

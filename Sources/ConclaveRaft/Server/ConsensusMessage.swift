@@ -1,5 +1,7 @@
 // What the consensus actor is told, and how it is run.
 
+import Conclave
+package import ConclaveNet
 package import RaftCore
 package import RaftLog
 
@@ -53,4 +55,14 @@ package struct ConsensusOptions: Sendable {
     /// What is kept of the log behind a snapshot, in memory and on disk, for followers that are only a little behind.
     package var logTail = LogTail()
 
-    package init() {}}
+    package init() {}
+    /// What the servers of a cluster with leases must have in common.
+    package var leaseTiming: LeaseTiming {
+        LeaseTiming(
+            tickNanoseconds: tick.nanoseconds,
+            heartbeatNanoseconds: tick.nanoseconds * UInt64(timing.heartbeatTicks),
+            electionNanoseconds: tick.nanoseconds * UInt64(timing.electionTicks.lowerBound),
+            driftPercent: UInt64(timing.leaseDriftPercent ?? 0)
+        )
+    }
+}
