@@ -8,6 +8,8 @@ enum ExitCode: Int32, Error, Equatable {
     case violation = 2
     /// A simulated cluster did not go on after its faults had healed.
     case noProgress = 3
+    /// An order may have been carried out, or still be: nobody can tell.
+    case unknownOutcome = 4
     /// The arguments make no sense (EX_USAGE). Nothing was started.
     case usage = 64
     /// The data on disk is corrupt or of another cluster (EX_DATAERR). Starting again does not help.

@@ -145,6 +145,27 @@ struct AdminTests {
     }
 
     @Test(
+        "an order that may have been done is not repeated on the next server: it is unknown, with code 4; a question is",
+        arguments: [nil, "-TIMEOUT no answer\r\n", "-UNKNOWN stopped\r\n"]
+    )
+    func unknownOutcome(reply: String?) throws {
+        let (odd, next) = (try OddServer(answering: reply), try OddServer(answering: "+OK\r\n"))
+        defer {
+            odd.stop()
+            next.stop()
+        }
+        let endpoints = ["--endpoints", "127.0.0.1:1,\(odd.address),\(next.address)"]
+        for words in [["add", "4", "127.0.0.1:9"], ["remove", "1"], ["promote", "1"], ["transfer"]] {
+            let outcome = AdminCluster.run(words + endpoints)
+            #expect(outcome.code == .unknownOutcome && outcome.output.isEmpty, "\(words): \(outcome)")
+            #expect(outcome.error.hasPrefix("unknown") && outcome.error.contains("conclave status"), "\(outcome)")
+        }
+        #expect(next.heard.isEmpty)
+        _ = AdminCluster.run(["members"] + endpoints)
+        #expect(odd.heard.count == 5 && next.heard.count == (reply == nil ? 1 : 0))
+    }
+
+    @Test(
         "words that make no sense end with code 64, before anybody is asked",
         arguments: [
             ("status now", "the words do not fit"), ("members 1", "the words do not fit"),

@@ -7,7 +7,7 @@ import KeyValue
 /// - Parameter write: takes what goes to standard output.
 /// - Returns: `.errorReply` when a server does not answer or is not well.
 /// - Throws: `CommandFailure` with `.unavailable` when no server answers, with `.errorReply` when the cluster refuses, or when servers have
-///   different states.
+///   different states, with `.unknownOutcome` when an order may have been carried out or not.
 func runAdmin(_ options: AdminOptions, write: (String) -> Void) throws(CommandFailure) -> ExitCode {
     switch options.action {
     case .status: return try showStatus(options, write)
@@ -28,12 +28,23 @@ func runAdmin(_ options: AdminOptions, write: (String) -> Void) throws(CommandFa
 private struct Answer {
     var endpoint: String
     var result: Result<Reply, CommandFailure>
+    /// It had the question, or part of it, whatever became of the answer.
+    var wasAsked = true
 
     /// The reply, unless it is a refusal.
     var reply: Reply? {
         guard case .success(let reply) = result else { return nil }
         if case .failure = reply { return nil }
         return reply
+    }
+
+    /// Why it is unknown whether what was asked for was done; nil: it is known.
+    var doubt: String? {
+        switch result {
+        case .failure(let failure): wasAsked ? failure.message : nil
+        case .success(.failure(let error)): ["TIMEOUT", "UNKNOWN"].contains(error.code) ? error.code : nil
+        case .success: nil
+        }
     }
 
     /// What is wrong, for people.
@@ -49,20 +60,34 @@ private struct Answer {
 // MARK: - Asking
 
 private func ask(_ address: SocketAddress, _ words: [String]) -> Answer {
+    var wasAsked = false
     do throws(CommandFailure) {
         let options = ClientOptions(host: address.host, port: address.port, resp3: true, patienceSeconds: 15)
         var connection = try ClientConnection.open(options)
+        wasAsked = true
         return Answer(endpoint: "\(address)", result: .success(try connection.ask(words)))
     } catch {
-        return Answer(endpoint: "\(address)", result: .failure(error))
+        return Answer(endpoint: "\(address)", result: .failure(error), wasAsked: wasAsked)
     }
 }
 
 /// Asks one server after the other until one answers.
-private func askAny(_ options: AdminOptions, _ words: [String]) throws(CommandFailure) -> Reply {
+///
+/// - Parameter isOrder: what may have been done is not asked for again: by then it would mean something else, and its answer be another.
+/// - Throws: `.unknownOutcome` for an order that may have been done.
+private func askAny(_ options: AdminOptions, _ words: [String], isOrder: Bool = false) throws(CommandFailure)
+    -> Reply
+{
     var last: CommandFailure?
     for address in options.endpoints ?? AdminOptions.defaultEndpoints {
-        switch ask(address, words).result {
+        let answer = ask(address, words)
+        if isOrder, let fault = answer.doubt {
+            throw CommandFailure(
+                code: .unknownOutcome,
+                message: "unknown whether it was or will be done (\(fault)): look with 'conclave status'"
+            )
+        }
+        switch answer.result {
         case .success(.failure(let error)) where error.code == "CLUSTERDOWN":
             // Not done: this one knows no leader, another one may.
             last = CommandFailure(code: .errorReply, message: "\(error.code) \(error.message)")
@@ -114,7 +139,7 @@ private func promote(_ id: Int, _ options: AdminOptions, _ write: (String) -> Vo
 private func order(_ words: [String], _ options: AdminOptions, _ write: (String) -> Void) throws(CommandFailure)
     -> ExitCode
 {
-    let reply = try askAny(options, words)
+    let reply = try askAny(options, words, isOrder: true)
     guard case .failure(let error) = reply else {
         if options.json {
             var line = JSONLine()

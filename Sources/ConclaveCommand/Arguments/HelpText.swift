@@ -111,7 +111,8 @@ enum HelpText {
         """
 
     private static let orderNotes = """
-        Any server may be asked; the leader does it. Exit codes: 0 done, 1 refused, with the reason, 69 no server answers.
+        Any server may be asked; the leader does it. Exit codes: 0 done, 1 refused, with the reason, 4 unknown: it was given but
+        there is no answer, so look with 'conclave status' before you say it again; 69 no server answers.
         """
 
     private static let addNotes = """
@@ -121,7 +122,7 @@ enum HelpText {
           conclave node --id 4 --join 127.0.0.1:7001 --client-port 7004 --peer-port 7104 --data ./by-hand/node-4
           conclave add 4 127.0.0.1:7104
 
-        Exit codes: 0 added, 1 refused, with the reason, 69 no server answers.
+        Exit codes: 0 added, 1 refused, with the reason, 4 unknown, 69 no server answers.
         """
 
     private static let clientNotes = """
