@@ -6,7 +6,7 @@ package enum ConfigurationStep: Hashable, Sendable {
     case addLearner(NodeID)
     /// Gets a vote. For a learner; a leader refuses one that has not caught up.
     case promote(NodeID)
-    /// Loses its vote and is a learner from then on.
+    /// Loses its vote and is a learner from then on, until it is promoted.
     case demote(NodeID)
     /// Is no member any more.
     case remove(NodeID)
@@ -55,6 +55,9 @@ extension Configuration {
             case .demote(let id) where newVoters.contains(id):
                 newVoters.remove(id)
                 newLearners.insert(id)
+                for place in newRecords.indices where newRecords[place].id == id {
+                    newRecords[place].isToBePromoted = false
+                }
             case .remove(let id) where newVoters.contains(id) || newLearners.contains(id):
                 newVoters.remove(id)
                 newLearners.remove(id)

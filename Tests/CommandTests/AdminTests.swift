@@ -95,7 +95,12 @@ struct AdminTests {
         #expect(cluster.status(NodeID(4)).role == .leader)
         #expect(await order("transfer").code == .success)
         #expect(cluster.status(NodeID(4)).role != .leader)
-        #expect(await order("remove", "4").output == "done\n")
+        #expect(await order("demote", "4").output == "done\n")
+        #expect(await order("demote", "4").error.contains("a learner already"))
+        let changed = await order("change", "promote", "4", "demote", "\(leader.rawValue)")
+        #expect(changed.output == "done\n", "\(changed)")
+        while !cluster.status(follower).voters.contains(NodeID(4)) { await Task.yield() }
+        #expect(await order("change", "promote", "\(leader.rawValue)", "remove", "4").output == "done\n")
         #expect(try objects(await cluster.conclave("members", "--json", endpoints: endpoints)).count == 3)
         await cluster.shutdown()
     }
@@ -117,7 +122,7 @@ struct AdminTests {
         #expect(await cluster.conclave("members", endpoints: ["127.0.0.1:1", endpoints[0]]).code == .success)
         for words in [
             ["status"], ["members"], ["health"], ["hash"], ["snapshot"], ["add", "4", "127.0.0.1:9"], ["remove", "1"],
-            ["promote", "1"], ["transfer"],
+            ["promote", "1"], ["demote", "1"], ["change", "remove", "1"], ["transfer"],
         ] {
             let outcome = AdminCluster.run(words + ["--endpoints", "127.0.0.1:1"])
             #expect(outcome.code == .unavailable && outcome.output.isEmpty, "\(words): \(outcome)")
@@ -155,14 +160,17 @@ struct AdminTests {
             next.stop()
         }
         let endpoints = ["--endpoints", "127.0.0.1:1,\(odd.address),\(next.address)"]
-        for words in [["add", "4", "127.0.0.1:9"], ["remove", "1"], ["promote", "1"], ["transfer"]] {
+        for words in [
+            ["add", "4", "127.0.0.1:9"], ["remove", "1"], ["promote", "1"], ["demote", "1"], ["change", "remove", "1"],
+            ["transfer"],
+        ] {
             let outcome = AdminCluster.run(words + endpoints)
             #expect(outcome.code == .unknownOutcome && outcome.output.isEmpty, "\(words): \(outcome)")
             #expect(outcome.error.hasPrefix("unknown") && outcome.error.contains("conclave status"), "\(outcome)")
         }
         #expect(next.heard.isEmpty)
         _ = AdminCluster.run(["members"] + endpoints)
-        #expect(odd.heard.count == 5 && next.heard.count == (reply == nil ? 1 : 0))
+        #expect(odd.heard.count == 7 && next.heard.count == (reply == nil ? 1 : 0))
     }
 
     @Test(
@@ -172,7 +180,10 @@ struct AdminTests {
             ("health x", "the words do not fit"), ("hash x", "the words do not fit"),
             ("snapshot 1", "the words do not fit"), ("add", "the words do not fit"), ("add 4", "the words do not fit"),
             ("add 4 127.0.0.1:1 5", "the words do not fit"), ("remove", "the words do not fit"),
-            ("remove 1 2", "the words do not fit"), ("promote", "the words do not fit"),
+            ("remove 1 2", "the words do not fit"), ("demote", "the words do not fit"),
+            ("change", "the words do not fit"), ("change remove x", "not an integer"),
+            ("change remove 1 promote", "wrong number of arguments"), ("change transfer 1", "syntax error"),
+            ("change add 4 nowhere", "nowhere"), ("promote", "the words do not fit"),
             ("transfer 1 2", "the words do not fit"), ("add x 127.0.0.1:1", "the id: 'x'"),
             ("add 4 nowhere", "the address"), ("add 4 127.0.0.1:99999", "the address"), ("remove 0", "the id: '0'"),
             ("promote -3", "no option -3"), ("transfer 99999999999", "the id: '99999999999'"),

@@ -23,7 +23,9 @@ struct AdministrationTests {
     private func passedOn(by administration: inout Administration<Int>) throws -> UInt64 {
         var core = follower()
         let actions = administration.request(.remove(NodeID(3)), by: .client(7), &core, deadline: 100)
-        guard case .forward(.remove(NodeID(3)), let request, NodeID(2)) = try #require(actions.first) else {
+        guard case .forward(let command, let request, NodeID(2)) = try #require(actions.first),
+            command == .remove(NodeID(3))
+        else {
             Issue.record("not passed on to the leader: \(actions)")
             return 0
         }

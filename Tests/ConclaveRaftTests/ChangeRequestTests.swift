@@ -35,7 +35,7 @@ import Testing
     func refusals() {
         let final: [AdminRefusal] = [
             .unknownServer, .alreadyMember, .noVoterLeft, .notVoter, .unreachable, .transferFailed, .anotherLeads,
-            .addressTaken, .noSuccessor,
+            .addressTaken, .noSuccessor, .namedTwice,
         ]
         var reasons: Set<ChangeRefused.Reason> = []
         for refusal in final {
@@ -57,6 +57,12 @@ import Testing
         #expect(outcome(add, [.request(.timeout), .refused(.alreadyMember)]) == .done)
         #expect(outcome(.remove(NodeID(2)), [.refused(.unknownServer)]) == .refused(.noSuchMember))
         #expect(outcome(.remove(NodeID(2)), [.request(.timeout), .refused(.unknownServer)]) == .done)
+        // Of several, one by one cannot be told from another change.
+        let both = AdminCommand.change([.promote(NodeID(2)), .demote(NodeID(3))])
+        #expect(outcome(.demote(NodeID(3)), [.refused(.alreadyLearner)]) == .done)
+        #expect(outcome(both, [.refused(.alreadyVoter)]) == .refused(.alreadyVoter))
+        #expect(outcome(both, [.refused(.alreadyLearner)]) == .refused(.alreadyLearner))
+        #expect(outcome(both, [.request(.timeout), .refused(.alreadyVoter)]) == .unknown)
         // To be promoted it would have to be there.
         #expect(
             outcome(.promote(NodeID(2)), [.request(.timeout), .refused(.unknownServer)]) == .refused(.noSuchMember)

@@ -210,6 +210,68 @@ struct MembershipTests {
         await cluster.shutdown()
     }
 
+    @Test("whoever is demoted is not to be promoted by itself any more")
+    func demotionLasts() throws {
+        let record = MemberRecord(NodeID(2), peerAddress: "127.0.0.1:1", isToBePromoted: true)
+        let before = Configuration(voters: [NodeID(1), NodeID(2)], records: [record])
+        let after = try before.changed(by: [.demote(NodeID(2))])
+        #expect(after.learners == [NodeID(2)] && after.record(of: NodeID(2))?.isToBePromoted == false)
+    }
+
+    @Test("a voter that is demoted is a learner that stays one, gets all that is written, and may be promoted again")
+    func demoted() async throws {
+        let cluster = try await foundedCluster()
+        let four = NodeID(4)
+        try cluster.start(four)
+        let leader = await cluster.leader()
+        #expect(done(await cluster.insist(.add(record(four, cluster, promoted: true)), on: leader)))
+        await cluster.board.wait { $0.standings[four] == .voter }
+        #expect(done(await cluster.insist(.demote(four), on: leader)))
+        await cluster.board.wait { $0.standings[four] == .learner }
+        #expect(await cluster.count(7, on: four) == 1)
+        // So may be the leader itself, which hands over.
+        let last = await cluster.leader()
+        #expect(done(await cluster.insist(.demote(last), on: last)))
+        await cluster.board.wait { $0.standings[last] == .learner }
+        let next = await cluster.leader(other: last)
+        #expect(done(await cluster.insist(.promote(last), on: next)))
+        await cluster.board.wait { $0.standings[last] == .voter }
+        #expect(await cluster.count(7, on: last) == 2)
+        await cluster.shutdown()
+    }
+
+    @Test("two servers take the places of two others, the leader among them, in one step")
+    func replacedTogether() async throws {
+        let cluster = try await foundedCluster()
+        let (four, five) = (NodeID(4), NodeID(5))
+        for id in [four, five] { try cluster.start(id) }
+        #expect(await cluster.count(7, on: cluster.founders[0]) == 1)
+        let leader = await cluster.leader()
+        let added = await cluster.insist(
+            .change([.add(record(four, cluster)), .add(record(five, cluster))]),
+            on: leader
+        )
+        #expect(done(added))
+        let old = try #require(cluster.founders.first { $0 != leader })
+        let stays = try #require(cluster.founders.first { $0 != leader && $0 != old })
+        #expect(
+            done(
+                await cluster.insist(
+                    .change([.promote(four), .promote(five), .remove(old), .remove(leader)]),
+                    on: leader
+                )
+            )
+        )
+        await cluster.board.wait { facts in
+            let members = [four, five, stays].allSatisfy { facts.standings[$0] == .voter }
+            return members && facts.standings[leader] == .removed
+        }
+        for id in [old, leader] { await cluster.stop(id) }
+        #expect(await cluster.count(7, on: stays) == 2)
+        #expect(Set(cluster.server(stays).status.current.voters) == [stays, four, five])
+        await cluster.shutdown()
+    }
+
     @Test("a request that makes no sense is refused, each with its reason")
     func refusals() async throws {
         let cluster = try await TCPCluster(2)
@@ -221,6 +283,11 @@ struct MembershipTests {
             (.add(MemberRecord(NodeID(9), peerAddress: cluster.address(of: leader))), .addressTaken),
             (.promote(NodeID(9)), .unknownServer),
             (.promote(follower), .alreadyVoter),
+            (.demote(NodeID(9)), .unknownServer),
+            (.change([.remove(follower), .demote(follower)]), .namedTwice),
+            (.change([.remove(follower), .remove(leader)]), .noVoterLeft),
+            (.change([.remove(follower), .promote(NodeID(9))]), .unknownServer),
+            (.change([.add(stranger), .add(MemberRecord(NodeID(8), peerAddress: "127.0.0.1:1"))]), .addressTaken),
             (.remove(NodeID(9)), .unknownServer),
             (.transferLeadership(to: NodeID(9)), .unknownServer),
             (.transferLeadership(to: leader), .alreadyLeader),
@@ -232,6 +299,7 @@ struct MembershipTests {
         #expect(done(await cluster.insist(.add(stranger), on: leader)))
         let promoted = await cluster.administrate(.promote(NodeID(9)), on: leader)
         #expect(promoted == .refused(.notCaughtUp))
+        #expect(await cluster.insist(.demote(NodeID(9)), on: leader) == .refused(.alreadyLearner))
         #expect(await cluster.insist(.transferLeadership(to: NodeID(9)), on: leader) == .refused(.notVoter))
         #expect(done(await cluster.insist(.remove(NodeID(9)), on: leader)))
         #expect(done(await cluster.insist(.remove(follower), on: leader)))

@@ -182,7 +182,8 @@ final class TCPCluster: Sendable {
             let error = await administrate(command, on: id)
             switch error {
             case .request(.unknown): mayBeDone = true
-            case .refused(.alreadyMember), .refused(.alreadyVoter), .refused(.unknownServer), .refused(.alreadyLeader):
+            case .refused(.alreadyMember), .refused(.alreadyVoter), .refused(.alreadyLearner), .refused(.unknownServer),
+                .refused(.alreadyLeader):
                 return mayBeDone ? nil : error
             case .refused(.notLeader), .refused(.notCaughtUp), .refused(.changeInProgress), .refused(.transferring),
                 .request(.notDone):

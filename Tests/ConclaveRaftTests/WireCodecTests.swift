@@ -81,7 +81,9 @@ struct WireCodecTests {
             isToBePromoted: true
         )
         let commands: [AdminCommand] = [
-            .add(record), .promote(NodeID(4)), .remove(NodeID(.max)), .transferLeadership(to: NodeID(2)),
+            .add(record), .promote(NodeID(4)), .demote(NodeID(3)), .remove(NodeID(.max)),
+            .change([.remove(NodeID(1)), .add(record), .demote(NodeID(2)), .promote(NodeID(7))]),
+            .change((1...32).map { .remove(NodeID($0)) }), .transferLeadership(to: NodeID(2)),
             .transferLeadership(to: nil),
         ]
         let errors: [AdminError?] =
@@ -133,6 +135,14 @@ struct WireCodecTests {
         )
         frame[frame.count - 1] = 9
         #expect(throws: WireError.badRefusal) { try decode(frame) }
+    }
+
+    @Test("a change of nothing, of too many servers, or of an unknown kind is refused")
+    func badChanges() {
+        func frame(_ bytes: [UInt8]) -> [UInt8] { [19] + [UInt8](repeating: 0, count: 8) + bytes }
+        for bytes in [[1, 0], [1, 33], [1, 1, 9], [9], [1, 255]] as [[UInt8]] {
+            #expect(throws: WireError.badRequest) { try decode(frame(bytes + [UInt8](repeating: 0, count: 400))) }
+        }
     }
 
     @Test("indexes and terms up to 63 bits are taken, beyond they are refused: they would overflow")

@@ -29,6 +29,20 @@ struct ClusterCommandTests {
             ),
             (request("RAFT.NODE", "REMOVE", "4"), .administrate(.remove(four))),
             (request("RAFT.NODE", "promote", "4"), .administrate(.promote(four))),
+            (request("RAFT.NODE", "Demote", "4"), .administrate(.demote(four))),
+            (
+                request("RAFT.NODE", "CHANGE", "add", "4", "127.0.0.1:7104", "LEARNER", "ADD", "5", "127.0.0.1:7105"),
+                .administrate(
+                    .change([
+                        .add(MemberRecord(four, peerAddress: "127.0.0.1:7104")),
+                        .add(MemberRecord(NodeID(5), peerAddress: "127.0.0.1:7105", isToBePromoted: true)),
+                    ])
+                )
+            ),
+            (
+                request("RAFT.NODE", "CHANGE", "REMOVE", "1", "promote", "4", "DEMOTE", "2"),
+                .administrate(.change([.remove(NodeID(1)), .promote(four), .demote(NodeID(2))]))
+            ),
             (request("RAFT.TRANSFER_LEADER"), .administrate(.transferLeadership(to: nil))),
             (request("RAFT.TRANSFER_LEADER", "4"), .administrate(.transferLeadership(to: four))),
             (request("RAFT.SNAPSHOT"), .snapshot), (request("RAFT.INFO"), .info), (request("RAFT.HASH"), .hash),
@@ -46,6 +60,10 @@ struct ClusterCommandTests {
             (request("RAFT.NODE", "REMOVE"), "raft.node|remove"),
             (request("RAFT.NODE", "REMOVE", "1", "2"), "raft.node|remove"),
             (request("RAFT.NODE", "PROMOTE"), "raft.node|promote"),
+            (request("RAFT.NODE", "DEMOTE"), "raft.node|demote"),
+            (request("RAFT.NODE", "CHANGE"), "raft.node|change"),
+            (request("RAFT.NODE", "CHANGE", "REMOVE"), "raft.node|change"),
+            (request("RAFT.NODE", "CHANGE", "REMOVE", "1", "ADD", "4"), "raft.node|change"),
             (request("RAFT.TRANSFER_LEADER", "1", "2"), "raft.transfer_leader"),
             (request("RAFT.SNAPSHOT", "x"), "raft.snapshot"), (request("RAFT.INFO", "x"), "raft.info"),
             (request("RAFT.HASH", "x"), "raft.hash"),
@@ -71,6 +89,10 @@ struct ClusterCommandTests {
             #expect(!message.isEmpty && message.utf8.count < 500, "\(address.prefix(40)): \(message.prefix(200))")
         }
         #expect(Self.error(request("RAFT.NODE", "ADD", "4", "127.0.0.1:1", "VOTER")) == "syntax error")
+        #expect(Self.error(request("RAFT.NODE", "CHANGE", "TRANSFER", "1")) == "syntax error")
+        #expect(Self.error(request("RAFT.NODE", "CHANGE", "REMOVE", "1", "2")) == "syntax error")
+        let many = ["RAFT.NODE", "CHANGE"] + (1...33).flatMap { ["REMOVE", "\($0)"] }
+        #expect(Self.error(RESPRequest(many.map { Array($0.utf8) })) == "a change is of 32 servers at most")
         #expect(Self.error(request("RAFT.NODE", "FOO"))?.hasPrefix("unknown subcommand 'FOO'") == true)
         #expect((Self.error(request("RAFT.NODE", long))?.utf8.count ?? .max) < 500)
         let noText: [UInt8] = [0xff, 0xfe, 0x00, 0x0a]

@@ -18,7 +18,9 @@ func runAdmin(_ options: AdminOptions, write: (String) -> Void) throws(CommandFa
     case .add(let id, let address, let isLearner):
         return try order(["RAFT.NODE", "ADD", "\(id)", "\(address)"] + (isLearner ? ["LEARNER"] : []), options, write)
     case .remove(let id): return try order(["RAFT.NODE", "REMOVE", "\(id)"], options, write)
-    case .promote(let id): return try promote(id, options, write)
+    case .demote(let id): return try order(["RAFT.NODE", "DEMOTE", "\(id)"], options, write)
+    case .promote(let id): return try insist(["RAFT.NODE", "PROMOTE", "\(id)"], options, write)
+    case .change(let words): return try insist(["RAFT.NODE", "CHANGE"] + words, options, write)
     case .transfer(let target):
         return try order(["RAFT.TRANSFER_LEADER"] + (target.map { ["\($0)"] } ?? []), options, write)
     }
@@ -119,18 +121,20 @@ private func endpoints(_ options: AdminOptions) throws(CommandFailure) -> [Socke
 
 // MARK: - Orders
 
-/// Waits for the learner to catch up, for as long as a server that has to be sent a snapshot may need.
-private func promote(_ id: Int, _ options: AdminOptions, _ write: (String) -> Void) throws(CommandFailure) -> ExitCode {
+/// Waits for learners to catch up, for as long as a server that has to be sent a snapshot may need.
+private func insist(_ words: [String], _ options: AdminOptions, _ write: (String) -> Void) throws(CommandFailure)
+    -> ExitCode
+{
     let patience = Duration.seconds(60)
     let start = ContinuousClock.now
     var hasSaidSo = false
     while true {
-        do throws(CommandFailure) { return try order(["RAFT.NODE", "PROMOTE", "\(id)"], options, write) } catch {
+        do throws(CommandFailure) { return try order(words, options, write) } catch {
             guard error.message.hasSuffix("\(AdminRefusal.notCaughtUp)"), ContinuousClock.now - start < patience else {
                 throw error
             }
         }
-        if !hasSaidSo { StandardStreams.writeError("waiting for server \(id) to catch up\n") }
+        if !hasSaidSo { StandardStreams.writeError("waiting for the learner to catch up\n") }
         hasSaidSo = true
         Thread.sleep(forTimeInterval: 0.2)
     }

@@ -1,4 +1,5 @@
 import ConclaveNet
+import KeyValue
 
 /// What an operator asks of a cluster.
 enum AdminAction: Equatable {
@@ -10,6 +11,9 @@ enum AdminAction: Equatable {
     case add(id: Int, address: SocketAddress, isLearner: Bool)
     case remove(id: Int)
     case promote(id: Int)
+    case demote(id: Int)
+    /// Several of these in one step, in the words of RAFT.NODE CHANGE.
+    case change([String])
     /// Nil: to whichever server would be missed least.
     case transfer(to: Int?)
 }
@@ -57,7 +61,8 @@ extension AdminAction {
         let counts: ClosedRange<Int> =
             switch verb {
             case .add: 2...2
-            case .remove, .promote: 1...1
+            case .remove, .promote, .demote: 1...1
+            case .change: 2...Int.max
             case .transfer: 0...1
             default: 0...0
             }
@@ -75,6 +80,13 @@ extension AdminAction {
             self = .add(id: try id(0), address: address, isLearner: arguments.has("--learner"))
         case .remove: self = .remove(id: try id(0))
         case .promote: self = .promote(id: try id(0))
+        case .demote: self = .demote(id: try id(0))
+        case .change:
+            let request = RESPRequest((["RAFT.NODE", "CHANGE"] + words).map { Array($0.utf8) })
+            do throws(ReplyError) { _ = try Command.parse(request) } catch {
+                throw UsageError(message: "\(error.message): \(verb.usage)", verb: verb)
+            }
+            self = .change(words)
         case .transfer: self = .transfer(to: words.isEmpty ? nil : try id(0))
         case .cluster, .node, .client, .sim: preconditionFailure("'\(verb.rawValue)' is no verb of operators")
         }

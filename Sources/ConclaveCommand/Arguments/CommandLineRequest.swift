@@ -52,7 +52,7 @@ enum CommandLineRequest: Equatable {
         case .node: .node(try NodeOptions(scanned))
         case .client: .client(try ClientOptions(scanned))
         case .sim: .simulate(try SimulateOptions(scanned))
-        case .status, .members, .add, .remove, .promote, .transfer, .snapshot, .health, .hash:
+        case .status, .members, .add, .remove, .promote, .demote, .change, .transfer, .snapshot, .health, .hash:
             .admin(try AdminOptions(verb, scanned))
         }
     }

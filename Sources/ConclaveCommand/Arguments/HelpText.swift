@@ -33,7 +33,8 @@ enum HelpText {
         case .sim: simulateNotes
         case .status, .members, .health, .hash: questionNotes
         case .add: addNotes
-        case .remove, .promote, .transfer, .snapshot: orderNotes
+        case .change: changeNotes
+        case .remove, .promote, .demote, .transfer, .snapshot: orderNotes
         }
     }
 
@@ -111,8 +112,19 @@ enum HelpText {
         """
 
     private static let orderNotes = """
-        Any server may be asked; the leader does it. Exit codes: 0 done, 1 refused, with the reason, 4 unknown: it was given but
-        there is no answer, so look with 'conclave status' before you say it again; 69 no server answers.
+        Any server may be asked; the leader does it. Exit codes: 0 done, 1 refused, with the reason, 4 unknown: a server
+        was told but there is no answer, so look with 'conclave status' before you say it again; 69 no server answers.
+        """
+
+    private static let changeNotes = """
+        All of it is done, or nothing. While it is under way a decision takes a majority of the voters before it and of
+        those after it. Servers 4 and 5, which were added with --learner, take the places of 1 and 2:
+
+          conclave change promote 4 promote 5 remove 1 remove 2
+
+        Waits for learners that are to be promoted to catch up.
+
+        \(orderNotes)
         """
 
     private static let addNotes = """

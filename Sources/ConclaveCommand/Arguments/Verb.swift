@@ -9,6 +9,8 @@ enum Verb: String, CaseIterable {
     case add
     case remove
     case promote
+    case demote
+    case change
     case transfer
     case snapshot
     case health
@@ -25,6 +27,8 @@ enum Verb: String, CaseIterable {
         case .add: "add a server to a cluster"
         case .remove: "remove a server from a cluster"
         case .promote: "give a learner a vote"
+        case .demote: "take a server's vote, and keep it as a learner"
+        case .change: "add, promote, demote and remove several servers in one step"
         case .transfer: "hand leadership over"
         case .snapshot: "have the servers write their state down, so that their logs can be cut"
         case .health: "whether the servers of a cluster are well"
@@ -43,7 +47,8 @@ enum Verb: String, CaseIterable {
                 + "\n       conclave sim --scenario FILE | --planted"
         case .client: "conclave client [-h HOST] [-p PORT] [--resp3] [COMMAND [ARGUMENT…]]"
         case .add: "conclave add ID HOST:PORT [--learner] [options]     # its peer port"
-        case .remove, .promote: "conclave \(rawValue) ID [options]"
+        case .change: "conclave change (add ID HOST:PORT [learner] | promote ID | demote ID | remove ID)… [options]"
+        case .remove, .promote, .demote: "conclave \(rawValue) ID [options]"
         case .transfer: "conclave transfer [ID] [options]"
         case .status, .members, .snapshot, .health, .hash: "conclave \(rawValue) [options]"
         }
@@ -57,7 +62,8 @@ enum Verb: String, CaseIterable {
         case .client: Self.clientOptions + [help]
         case .sim: Self.simulateOptions + [help]
         case .add: [OptionSpec(name: "--learner", help: "no vote until it is promoted")] + Self.adminOptions + [help]
-        case .status, .members, .remove, .promote, .transfer, .snapshot, .health, .hash: Self.adminOptions + [help]
+        case .status, .members, .remove, .promote, .demote, .change, .transfer, .snapshot, .health, .hash:
+            Self.adminOptions + [help]
         }
     }
 

@@ -1,5 +1,7 @@
 // What a client does about one change of the membership: a pure value.
 
+import RaftCore
+
 /// One change, asked for again and again until it is done, is refused for good, or the time is over.
 ///
 /// A change may be asked for twice without harm: if it was done the first time, the answer to the second says that there is nothing to do.
@@ -70,6 +72,12 @@ struct ChangeRequest {
         return isCancelled ? .notDone(.cancelled) : last
     }
 
+    /// What a refusal comes to that an earlier try would explain, had it been done: all of a change is done, or nothing.
+    private func so(_ reason: ChangeRefused.Reason) -> Outcome {
+        guard mayBeDone else { return .refused(reason) }
+        return command.onlyStep == nil ? .unknown : .done
+    }
+
     private enum Verdict {
         /// It passes; if it does not in time, this is what is told.
         case again(Outcome)
@@ -82,10 +90,16 @@ struct ChangeRequest {
         case .changeInProgress, .transferring: .again(.refused(.busy))
         case .notCaughtUp: .again(.refused(.notCaughtUp))
         // What was asked for is so.
-        case .alreadyVoter, .alreadyLeader: .end(.done)
-        case .alreadyMember: .end(mayBeDone ? .done : .refused(.alreadyMember))
+        case .alreadyLeader: .end(.done)
+        case .alreadyVoter: .end(command.onlyStep == nil ? so(.alreadyVoter) : .done)
+        case .alreadyLearner: .end(command.onlyStep == nil ? so(.alreadyLearner) : .done)
+        case .alreadyMember: .end(so(.alreadyMember))
         case .unknownServer:
-            if case .remove = command, mayBeDone { .end(.done) } else { .end(.refused(.noSuchMember)) }
+            switch command.onlyStep {
+            case .promote(_)?, .demote(_)?: .end(.refused(.noSuchMember))
+            default: .end(so(.noSuchMember))
+            }
+        case .namedTwice: .end(.refused(.namedTwice))
         case .noVoterLeft: .end(.refused(.noVoterLeft))
         case .notVoter: .end(.refused(.notVoter))
         case .unreachable: .end(.refused(.unreachable))

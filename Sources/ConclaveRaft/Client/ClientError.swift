@@ -62,6 +62,12 @@ public struct ChangeRefused: Error, Hashable, Sendable {
         case alreadyMember
         /// Another member is found at this port.
         case portTaken
+        /// One of several members to get a vote has one.
+        case alreadyVoter
+        /// One of several members to lose its vote has none.
+        case alreadyLearner
+        /// The change says two things of one node.
+        case namedTwice
         /// No member has this id.
         case noSuchMember
         /// Nobody would be left to vote.
@@ -94,6 +100,9 @@ extension ChangeRefused: CustomStringConvertible {
         switch reason {
         case .alreadyMember: "refused: a member has this id already"
         case .portTaken: "refused: another member is found at this port"
+        case .alreadyVoter: "refused: a node to be promoted has a vote already"
+        case .alreadyLearner: "refused: a node to be demoted has no vote already"
+        case .namedTwice: "refused: the change names a node twice"
         case .noSuchMember: "refused: no member has this id"
         case .noVoterLeft: "refused: nobody would be left to vote"
         case .notCaughtUp: "refused: the learner has not caught up in time"

@@ -10,6 +10,18 @@ public enum MemberPart: Hashable, Sendable {
     case learner
 }
 
+/// One node's part in a change of several.
+public enum MemberChange: Hashable, Sendable {
+    /// See `RaftClient.add`.
+    case add(NodeID, port: UInt16? = nil, as: MemberPart = .voter)
+    /// See `RaftClient.promote`.
+    case promote(NodeID)
+    /// See `RaftClient.demote`.
+    case demote(NodeID)
+    /// See `RaftClient.remove`.
+    case remove(NodeID)
+}
+
 /// Changes of the membership. Any node may be asked, the leader makes the change, and each returns when it is committed. They wait while
 /// another change is in progress, and may be asked for again after `OutcomeUnknown`.
 extension RaftClient {
@@ -26,16 +38,7 @@ extension RaftClient {
         as part: MemberPart = .voter,
         timeout: Duration = .seconds(10)
     ) async throws {
-        precondition(
-            (port != nil) == usesAddresses,
-            "a node is added with its port over TCP, and without one in memory"
-        )
-        let record = MemberRecord(
-            node,
-            peerAddress: port.map { "127.0.0.1:\($0)" } ?? "",
-            isToBePromoted: part == .voter
-        )
-        try await change(.add(record), timeout)
+        try await change([.add(node, port: port, as: part)], timeout: timeout)
     }
 
     /// Gives a learner a vote, as soon as it has caught up. Nothing to do for a voter.
@@ -43,6 +46,40 @@ extension RaftClient {
     /// - Throws: as `add` does; `ChangeRefused` with `notCaughtUp` when the time was not enough.
     public func promote(_ node: NodeID, timeout: Duration = .seconds(60)) async throws {
         try await change(.promote(node), timeout)
+    }
+
+    /// Takes a voter's vote: it is a learner from then on. Nothing to do for a learner. If it leads, it hands over first.
+    ///
+    /// - Throws: as `add` does.
+    public func demote(_ node: NodeID, timeout: Duration = .seconds(10)) async throws {
+        try await change(.demote(node), timeout)
+    }
+
+    /// Changes several members in one step: nobody ever sees a part of it in force. While it is under way a decision takes a majority of
+    /// the voters before it and of those after it (joint consensus, Raft dissertation §4.3).
+    ///
+    /// To replace nodes, add the new ones as learners first, then promote them and remove the old ones in one change.
+    ///
+    /// - Parameter changes: 1 to 32, each about another node.
+    /// - Throws: as `promote` does, for the first node that does not fit; then nothing was changed.
+    public func change(_ changes: [MemberChange], timeout: Duration = .seconds(60)) async throws {
+        precondition((1...AdminCommand.stepBound).contains(changes.count), "a change is of 1 to 32 nodes")
+        try await change(.change(changes.map(step)), timeout)
+    }
+
+    private func step(_ change: MemberChange) -> ConfigurationStep {
+        switch change {
+        case .add(let node, let port, let part):
+            precondition(
+                (port != nil) == usesAddresses,
+                "a node is added with its port over TCP, and without one in memory"
+            )
+            let address = port.map { "127.0.0.1:\($0)" } ?? ""
+            return .add(MemberRecord(node, peerAddress: address, isToBePromoted: part == .voter))
+        case .promote(let node): return .promote(node)
+        case .demote(let node): return .demote(node)
+        case .remove(let node): return .remove(node)
+        }
     }
 
     /// Makes a node a member no more; it may be stopped then (`RaftStatus.standing`). Its id may be used again, with an empty storage. If

@@ -4,14 +4,26 @@ package import RaftCore
 
 /// A request about the cluster itself. The leader carries it out; any other server passes it on, once.
 package enum AdminCommand: Hashable, Sendable {
-    /// A server becomes a learner, and a voter as soon as it has caught up if its record says so.
-    case add(MemberRecord)
-    /// A learner becomes a voter.
-    case promote(NodeID)
-    /// A server is no member any more.
-    case remove(NodeID)
+    /// Members come and go, and get or lose their votes: all in one step, or none of it. `add`, `promote`, `demote` and `remove` only,
+    /// at most `stepBound`; a server that is added becomes a voter as soon as it has caught up if its record says so.
+    case change([ConfigurationStep])
     /// Leadership goes to this voter; nil: to the one that would be missed least as the next leader.
     case transferLeadership(to: NodeID?)
+}
+
+extension AdminCommand {
+    /// How many members one change may be about.
+    package static var stepBound: Int { 32 }
+
+    package static func add(_ record: MemberRecord) -> AdminCommand { .change([.add(record)]) }
+    package static func promote(_ id: NodeID) -> AdminCommand { .change([.promote(id)]) }
+    package static func demote(_ id: NodeID) -> AdminCommand { .change([.demote(id)]) }
+    package static func remove(_ id: NodeID) -> AdminCommand { .change([.remove(id)]) }
+
+    /// The step of a change of one member; nil for anything else.
+    package var onlyStep: ConfigurationStep? {
+        if case .change(let steps) = self, steps.count == 1 { steps[0] } else { nil }
+    }
 }
 
 /// Why a request about the cluster was not carried out.
@@ -56,6 +68,10 @@ package enum AdminRefusal: UInt8, Error, Hashable, Sendable, CaseIterable {
     case noSuccessor = 15
     /// The snapshot could not be written.
     case snapshotFailed = 16
+    /// The server has no vote already.
+    case alreadyLearner = 17
+    /// A change says two things of one server.
+    case namedTwice = 18
 }
 
 extension AdminRefusal: CustomStringConvertible {
@@ -77,6 +93,8 @@ extension AdminRefusal: CustomStringConvertible {
         case .addressTaken: "another member has this address"
         case .noSuccessor: "no other voter could take over"
         case .snapshotFailed: "the snapshot could not be written"
+        case .alreadyLearner: "this server is a learner already"
+        case .namedTwice: "the change names a server twice"
         }
     }
 }

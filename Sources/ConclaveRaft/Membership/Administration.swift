@@ -29,6 +29,8 @@ struct Administration<Client> {
     private struct Committing {
         let index: LogIndex
         let term: Term
+        /// Another entry has to follow.
+        let isJoint: Bool
         let requester: Requester
         let deadline: UInt64
     }
@@ -117,21 +119,23 @@ struct Administration<Client> {
     }
 
     private mutating func begin(_ request: Waiting, _ core: inout RaftCore) -> Start {
-        let step: ConfigurationStep
+        let steps: [ConfigurationStep]
         switch request.command {
         case .transferLeadership(let target): return beginTransfer(to: target, request, &core)
-        case .add(let record):
-            if let refusal = refusal(of: record, core.configuration) { return .refused(refusal) }
-            step = .add(record)
-        case .promote(let id):
-            if core.configuration.isVoter(id) { return .refused(.alreadyVoter) }
-            step = .promote(id)
-        case .remove(let id): step = .remove(id)
+        case .change(let wanted): steps = wanted
         }
-        switch core.change([step]) {
+        if let refusal = refusal(of: steps, core.configuration) { return .refused(refusal) }
+        switch core.change(steps) {
         case .appended(let index, let term):
-            let requester = request.requester
-            committing.append(Committing(index: index, term: term, requester: requester, deadline: request.deadline))
+            committing.append(
+                Committing(
+                    index: index,
+                    term: term,
+                    isJoint: core.configuration.isJoint,
+                    requester: request.requester,
+                    deadline: request.deadline
+                )
+            )
             return .begun
         case .notLeader: preconditionFailure("a leader does not lead")
         case .refused(.termNotCommitted): return .waits
@@ -139,9 +143,26 @@ struct Administration<Client> {
         case .refused(.changeInProgress): return .refused(.changeInProgress)
         case .refused(.transferring): return .refused(.transferring)
         case .refused(.notCaughtUp): return .refused(.notCaughtUp)
+        case .refused(.invalid(.ambiguous)): return .refused(.namedTwice)
         case .refused(.invalid(.noVoters)): return .refused(.noVoterLeft)
         case .refused(.invalid): return .refused(.unknownServer)
         }
+    }
+
+    private func refusal(of steps: [ConfigurationStep], _ configuration: Configuration) -> AdminRefusal? {
+        var addresses: Set<String> = []
+        for step in steps {
+            switch step {
+            case .add(let record):
+                if let refusal = refusal(of: record, configuration) { return refusal }
+                if !record.peerAddress.isEmpty, !addresses.insert(record.peerAddress).inserted { return .addressTaken }
+            case .promote(let id): if configuration.isVoter(id) { return .alreadyVoter }
+            case .demote(let id): if configuration.learners.contains(id) { return .alreadyLearner }
+            case .remove: break
+            case .addLearner, .describe: preconditionFailure("\(step) is no step of an operator")
+            }
+        }
+        return nil
     }
 
     private func refusal(of record: MemberRecord, _ configuration: Configuration) -> AdminRefusal? {
@@ -172,6 +193,9 @@ struct Administration<Client> {
         guard !committing.isEmpty else { return }
         committing.removeAll { change in
             if core.commitIndex >= change.index {
+                // Whoever leads goes on from a joint configuration by itself; while that is this server, it can say when it is done.
+                let isHalfDone = core.configuration.isJoint || core.configurationIndex > core.commitIndex
+                if change.isJoint, isHalfDone, core.role == .leader, core.term == change.term { return false }
                 // Another leader's entry may be in its place by now. Compacted away, it cannot be looked at.
                 let isOurs = core.term(at: change.index) == change.term
                 actions.append(.answer(change.requester, isOurs ? .success(()) : .failure(.request(.timeout))))

@@ -9,16 +9,28 @@ extension WireWriter {
         put(bytes)
     }
 
-    /// Kind (1: 1 add, 2 promote, 3 remove, 4 transfer, 5 transfer to anyone), then the record or the number (8).
+    /// Kind (1: 1 change, 2 transfer, 3 transfer to anyone), then the count of steps (1) and each of them, or the number (8).
     mutating func put(_ command: AdminCommand) {
         switch command {
+        case .change(let steps):
+            put(1 as UInt8)
+            put(UInt8(steps.count))
+            for step in steps { put(step) }
+        case .transferLeadership(to: let id?): put(2, id)
+        case .transferLeadership(to: nil): put(3 as UInt8)
+        }
+    }
+
+    /// Kind (1: 1 add, 2 promote, 3 demote, 4 remove), then the record or the number (8).
+    private mutating func put(_ step: ConfigurationStep) {
+        switch step {
         case .add(let record):
             put(1 as UInt8)
             put(record)
         case .promote(let id): put(2, id)
-        case .remove(let id): put(3, id)
-        case .transferLeadership(to: let id?): put(4, id)
-        case .transferLeadership(to: nil): put(5 as UInt8)
+        case .demote(let id): put(3, id)
+        case .remove(let id): put(4, id)
+        case .addLearner, .describe: preconditionFailure("\(step) is no step of an operator")
         }
     }
 
@@ -54,11 +66,25 @@ extension WireReader {
     mutating func takeAdminCommand() throws(WireError) -> AdminCommand {
         let kind: UInt8 = try take()
         switch kind {
+        case 1:
+            let count: UInt8 = try take()
+            guard (1...AdminCommand.stepBound).contains(Int(count)) else { throw .badRequest }
+            var steps: [ConfigurationStep] = []
+            for _ in 0..<count { steps.append(try takeStep()) }
+            return .change(steps)
+        case 2: return .transferLeadership(to: NodeID(try take()))
+        case 3: return .transferLeadership(to: nil)
+        default: throw .badRequest
+        }
+    }
+
+    private mutating func takeStep() throws(WireError) -> ConfigurationStep {
+        let kind: UInt8 = try take()
+        switch kind {
         case 1: return .add(try takeRecord())
         case 2: return .promote(NodeID(try take()))
-        case 3: return .remove(NodeID(try take()))
-        case 4: return .transferLeadership(to: NodeID(try take()))
-        case 5: return .transferLeadership(to: nil)
+        case 3: return .demote(NodeID(try take()))
+        case 4: return .remove(NodeID(try take()))
         default: throw .badRequest
         }
     }

@@ -125,9 +125,10 @@ extension RaftWorld {
             server.administrate(command, AdminCompletion { continuation.resume(returning: $0) })
         }
         simulation.note("\(command) at \(id): \(result)")
-        switch (command, result) {
+        switch (command.onlyStep, result) {
         case (_, .success): return true
-        case (.remove, .failure(.refused(.unknownServer))), (.add, .failure(.refused(.alreadyMember))): return true
+        case (.remove(_)?, .failure(.refused(.unknownServer))), (.add(_)?, .failure(.refused(.alreadyMember))):
+            return true
         default: return false
         }
     }

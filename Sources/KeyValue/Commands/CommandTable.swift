@@ -76,7 +76,11 @@ extension Command.Help {
             case .client: ["GETNAME", "ID", "INFO", "SETINFO <LIB-NAME|LIB-VER> <value>", "SETNAME <name>"]
             case .command: ["(no subcommand)", "COUNT", "DOCS [<name> ...]", "INFO [<name> ...]", "LIST"]
             case .session: ["END <session>", "KEEPALIVE <session>", "REGISTER"]
-            case .node: ["ADD <id> <host:port> [LEARNER]", "LIST", "PROMOTE <id>", "REMOVE <id>"]
+            case .node:
+                [
+                    "ADD <id> <host:port> [LEARNER]", "CHANGE <subcommand> [<subcommand> ...]", "DEMOTE <id>", "LIST",
+                    "PROMOTE <id>", "REMOVE <id>",
+                ]
             case .config: ["GET <pattern> [<pattern> ...]"]
             }
         let title = "\(rawValue) <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
