@@ -44,6 +44,28 @@ import Testing
         await world.shutdown()
     }
 
+    @Test("Fairness: asynchronous handlers that never await hold a worker no longer than a batch, by time")
+    func asynchronous() async throws {
+        struct Slow: AsyncBehavior {
+            let count: Counter
+            mutating func receive(_ message: consuming Int, _ context: borrowing Context<Int>) async {
+                count.up()
+                let end = ContinuousClock.now + .milliseconds(1)
+                while ContinuousClock.now < end {}
+            }
+        }
+        let world = SteppedWorld()
+        let received = Counter()
+        let slow = try world.system.spawn { Slow(count: received) }
+        for number in 0..<64 { slow.send(number) }
+        while received.value < 64 {
+            let before = received.value
+            world.scheduler.step()
+            #expect(received.value <= before + 1)
+        }
+        await world.shutdown()
+    }
+
     @Test("Fairness: an actor that never runs dry lets another have its turn, on one worker")
     func endless() async throws {
         struct Endless: Behavior {

@@ -102,7 +102,7 @@ extension AsyncBehavior {
             if node.pointee.kind == .hollow, next != 0 {
                 NodePool.free(node, thread)
                 cell.pointee.head = NodePointer.at(next)
-            } else if node.pointee.kind == .hollow || received >= BatchLimit.messages {
+            } else if node.pointee.kind == .hollow || isBatchOver(received, thread) {
                 if !cell.pointee.owesBatchEnd { return .finish }
                 cell.pointee.owesBatchEnd = false
                 return .endBatch
@@ -111,6 +111,21 @@ extension AsyncBehavior {
                 if let message = takeMessage(node, cell, thread, probe) { return .receive(message) }
             }
         }
+    }
+
+    /// Whether others are to go first, after so many messages. The time counts from the task's last suspension: what it awaits holds no
+    /// worker.
+    @inlinable
+    static func isBatchOver(_ received: Int, _ thread: ThreadPointer) -> Bool {
+        if received >= BatchLimit.messages { return true }
+        // A simulation's batches do not depend on the time that they take.
+        if thread.pointee.yieldsAtCheck { return false }
+        if thread.pointee.pieceStart == 0 {
+            thread.pointee.pieceStart = MonotonicClock.now
+            return false
+        }
+        return BatchLimit.looksAtClock(after: received)
+            && MonotonicClock.now &- thread.pointee.pieceStart > BatchLimit.nanoseconds
     }
 
     /// The message of a node that is not hollow, which it is afterwards. Nil: there was none to be received.

@@ -466,6 +466,7 @@ final class ActorCell: @unchecked Sendable {
         let thread = ThreadState.current
         thread.withAskFailure(nil) {
             thread.pointee.current = header
+            thread.pointee.pieceStart = 0
             thread.enter(header)
             job.runSynchronously(on: asUnownedTaskExecutor())
             thread.leave()

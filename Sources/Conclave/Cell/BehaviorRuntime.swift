@@ -52,6 +52,12 @@ enum BatchLimit {
     @inlinable
     static func messagesToNextClockCheck(after received: Int) -> Int { received < 16 ? received : 16 }
 
+    /// Whether an asynchronous batch looks at the clock: as seldom, but after the first message too, since its start is known.
+    @inlinable
+    static func looksAtClock(after received: Int) -> Bool {
+        received < 16 ? received & (received - 1) == 0 : received % 16 == 0
+    }
+
     /// Nanoseconds in one batch.
     @inlinable static var nanoseconds: UInt64 { 500_000 }
     /// Other actors that one batch may wake before they go first. What thousands need, all at once, is in no cache, and does not fit in a run queue.

@@ -33,6 +33,8 @@ struct ThreadState: ~Copyable {
     var lendingsLeft = 0
     /// When the task that runs on this thread was first looked at for how long it has lent it; 0 before that.
     var lentSince: UInt64 = 0
+    /// When an asynchronous handler that runs on this thread first took a message since it began or went on; 0 before that.
+    @usableFromInline var pieceStart: UInt64 = 0
     /// This thread is giving an event to its subscribers.
     var isPublishing = false
     /// Where an agent's action that runs on this thread keeps what it sends to agents. Not retained: the agent's actor has it.
