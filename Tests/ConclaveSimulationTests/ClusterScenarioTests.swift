@@ -42,6 +42,7 @@ import Testing
         for seed in 0..<50 as Range<UInt64> {
             var options = RaftRunOptions()
             options.nodes = 5
+            options.clients = seed % 3 == 0 ? 8 : 4
             let scenario = ClusterScenario(
                 seed: seed,
                 options,
@@ -51,6 +52,8 @@ import Testing
         }
         let bad = [
             "", "> run\n", "> cluster 3 seed=1\n> run\n", "> cluster 3 seed=1 milliseconds=5\n",
+            "> cluster 3 seed=1 milliseconds=5 clients=0\n> run\n",
+            "> cluster 3 seed=1 milliseconds=5 clients\n> run\n",
             "> cluster 0 seed=1 milliseconds=5\n> run\n", "> cluster 3 seed=x milliseconds=5\n> run\n",
             "> cluster 3 seed=1 milliseconds=5\n> at 5 explode 1\n> run\n",
             "> cluster 3 seed=1 milliseconds=5\n> at 9 heal\n> at 8 heal\n> run\n",

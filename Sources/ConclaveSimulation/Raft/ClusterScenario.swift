@@ -20,6 +20,8 @@ package struct ClusterScenario: Hashable, Sendable {
     package var nodes: Int
     /// How long clients work under the faults.
     package var faultPhase: Duration
+    /// How many clients.
+    package var clients: Int
     /// The name of the bug that is planted in the servers.
     package var planted: String?
     package var plan: FaultPlan
@@ -31,6 +33,7 @@ package struct ClusterScenario: Hashable, Sendable {
         self.seed = seed
         nodes = options.nodes
         faultPhase = options.faultPhase
+        clients = options.clients
         self.planted = planted
         plan = options.plan ?? RaftSimulation.plan(seed: seed, options)
         self.verdict = verdict
@@ -41,6 +44,7 @@ package struct ClusterScenario: Hashable, Sendable {
         var options = RaftRunOptions()
         options.nodes = nodes
         options.faultPhase = faultPhase
+        options.clients = clients
         options.plan = plan
         return options
     }
@@ -51,7 +55,8 @@ package struct ClusterScenario: Hashable, Sendable {
 extension ClusterScenario: CustomStringConvertible {
     package var description: String {
         var text = verdict.map { "# \($0)\n" } ?? ""
-        text += "> cluster \(nodes) seed=\(seed) milliseconds=\(faultPhase.milliseconds)\n"
+        text += "> cluster \(nodes) seed=\(seed) milliseconds=\(faultPhase.milliseconds)"
+        text += (clients == RaftRunOptions().clients ? "" : " clients=\(clients)") + "\n"
         if let planted { text += "> plant \(planted)\n" }
         for step in plan.steps { text += "> at \(step.time.milliseconds) \(step.fault)\n" }
         return text + "> run\n" + (verdict.map { "\($0)\n" } ?? "")
@@ -67,7 +72,7 @@ extension ClusterScenario: CustomStringConvertible {
         for case .command(let command, let output) in Scenario(parsing: text).parts {
             let words = command.split(separator: " ").map(String.init)
             switch (words.first, words.count) {
-            case ("cluster", 4) where isFirst: try readCluster(words, command)
+            case ("cluster", 4...5) where isFirst: try readCluster(words, command)
             case ("plant", 2) where !isFirst && !isRun: planted = words[1]
             case ("at", 3...) where !isFirst && !isRun: try readFault(words, command)
             case ("run", 1) where !isFirst && !isRun:
@@ -88,6 +93,11 @@ extension ClusterScenario: CustomStringConvertible {
             let phase = value("milliseconds", words[3]), phase <= 86_400_000
         else { throw ClusterScenarioError(command: command) }
         (self.nodes, self.seed, faultPhase) = (nodes, seed, .milliseconds(Int64(phase)))
+        guard words.count == 5 else { return }
+        guard let clients = value("clients", words[4]), (1...100).contains(clients) else {
+            throw ClusterScenarioError(command: command)
+        }
+        self.clients = Int(clients)
     }
 
     private mutating func readFault(_ words: [String], _ command: String) throws(ClusterScenarioError) {
