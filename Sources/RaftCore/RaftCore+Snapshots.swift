@@ -26,6 +26,7 @@ extension RaftCore {
             taken.last.index <= handedToApply && log.contains(taken.last),
             "a snapshot at \(taken.last) is not of this log, \(log.start)...\(log.last)"
         )
+        applied(taken.last.index)
         snapshot = taken
         persistedIndex = max(persistedIndex, taken.last.index)
         var end = log.startOfTail(tail, upTo: taken.last.index)
@@ -168,7 +169,7 @@ extension RaftCore {
             persistedIndex = min(persistedIndex, commitIndex)
             commitIndex = installed.last.index
             handedToDisk = installed.last.index
-            handedToApply = installed.last.index
+            beginApplying(behind: installed.last.index)
             output.snapshotToInstall = installed
             configurationChanged()
         }

@@ -97,6 +97,10 @@ package struct RaftCore: Sendable {
     var handedToDisk: LogIndex
     /// Entries up to here were handed over for applying.
     var handedToApply = LogIndex.zero
+    /// The state machine has applied entries up to here, as far as this core was told. Invariant: at most `handedToApply`.
+    package internal(set) var appliedIndex = LogIndex.zero
+    /// Payload bytes of the entries in between.
+    var unappliedBytes = 0
 
     /// A server as it is after a start: a follower that knows no leader.
     ///
@@ -129,6 +133,7 @@ package struct RaftCore: Sendable {
         configurations.append(entries)
         commitIndex = start.index
         handedToApply = start.index
+        appliedIndex = start.index
         persistedIndex = log.lastIndex
         persistedTerm = hardState.term
         handedToDisk = log.lastIndex
@@ -229,6 +234,7 @@ extension RaftCore {
     package mutating func propose(_ payload: [UInt8]) -> ProposeOutcome {
         guard role == .leader else { return .notLeader(leader: leader) }
         if let transfer { return .refused(.transferring(to: transfer.target)) }
+        if isApplyingLate { return .refused(.tooMuchUnapplied) }
         guard uncommittedBytes == 0 || uncommittedBytes + payload.count <= limits.uncommittedBytes else {
             return .refused(.tooMuchUncommitted)
         }
@@ -274,7 +280,7 @@ extension RaftCore {
 extension RaftCore {
     /// Whether `takeOutput()` has anything to hand over.
     package var hasOutput: Bool {
-        replicationDue || hardStateChanged || handedToDisk < log.lastIndex || handedToApply < commitIndex
+        replicationDue || hardStateChanged || handedToDisk < log.lastIndex || mayApply
             || !output.messages.isEmpty || !output.messagesAfterPersist.isEmpty
             || !output.readsReady.isEmpty || !output.readsFailed.isEmpty || !output.events.isEmpty
             || !output.chunksToSend.isEmpty || !output.chunksToStore.isEmpty || output.snapshotToInstall != nil
@@ -301,11 +307,7 @@ extension RaftCore {
         if taken.hardState != nil || !taken.entriesToAppend.isEmpty || taken.snapshotToInstall != nil {
             taken.ticket = nextTicket()
         }
-        if handedToApply < commitIndex {
-            let end = min(commitIndex, handedToApply + limits.committedPerOutput)
-            taken.committed = log.copy(handedToApply.next...end)
-            handedToApply = end
-        }
+        taken.committed = takeCommitted()
         return taken
     }
 }

@@ -35,7 +35,7 @@ package struct RaftOutput: Hashable, Sendable {
     /// Store each in a temporary place, in order, and report by `RaftCore.chunkStored(_:)`.
     package var chunksToStore: [ReceivedChunk] = []
 
-    /// Apply in order. Continues where the last output's `committed` ended, or behind `snapshotToInstall`. Need not wait for the local disk: a quorum has
+    /// Apply in order, and report by `RaftCore.applied(_:)`: no more is handed over than `RaftLimits` allows to be unreported. Continues where the last output's `committed` ended, or behind `snapshotToInstall`. Need not wait for the local disk: a quorum has
     /// these entries, and a restart applies from the snapshot again.
     package var committed: [Entry] = []
 
@@ -125,6 +125,8 @@ package enum ProposeOutcome: Hashable, Sendable {
 package enum ProposeRefusal: Error, Hashable, Sendable {
     /// Its uncommitted entries have reached their bound of bytes: a quorum is slower than the clients.
     case tooMuchUncommitted
+    /// Committed entries wait for the state machine, which is slower than the clients.
+    case tooMuchUnapplied
     /// It is handing over to this server.
     case transferring(to: NodeID)
 }

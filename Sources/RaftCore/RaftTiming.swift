@@ -61,6 +61,10 @@ package struct RaftLimits: Hashable, Sendable {
     package var inflightBytes: Int
     /// Entries in `RaftOutput.committed`; the rest comes with the next output.
     package var committedPerOutput: Int
+    /// Entries handed over for applying and not yet reported as applied; then the rest waits in the log, and a leader refuses commands.
+    package var unappliedEntries: Int
+    /// Payload bytes of those; exceeded by at most one entry.
+    package var unappliedBytes: Int
     /// Reads that wait for a confirmation on one server; one more fails at once.
     package var pendingReads: Int
     /// Payload bytes of a leader's uncommitted entries; beyond it a command is refused. One always fits, however large.
@@ -80,6 +84,8 @@ package struct RaftLimits: Hashable, Sendable {
         inflightMessages: Int = 64,
         inflightBytes: Int = 8 << 20,
         committedPerOutput: Int = 65_536,
+        unappliedEntries: Int = 262_144,
+        unappliedBytes: Int = 64 << 20,
         pendingReads: Int = 65_536,
         uncommittedBytes: Int = 64 << 20,
         snapshotChunkBytes: Int = 256 << 10,
@@ -91,13 +97,16 @@ package struct RaftLimits: Hashable, Sendable {
         self.inflightMessages = inflightMessages
         self.inflightBytes = inflightBytes
         self.committedPerOutput = committedPerOutput
+        self.unappliedEntries = unappliedEntries
+        self.unappliedBytes = unappliedBytes
         self.pendingReads = pendingReads
         self.uncommittedBytes = uncommittedBytes
         self.snapshotChunkBytes = snapshotChunkBytes
         self.promotionLagEntries = promotionLagEntries
         self.keptForSnapshots = keptForSnapshots
         let bounds = [
-            entriesPerMessage, bytesPerMessage, inflightMessages, inflightBytes, committedPerOutput, pendingReads,
+            entriesPerMessage, bytesPerMessage, inflightMessages, inflightBytes, committedPerOutput, unappliedEntries,
+            unappliedBytes, pendingReads,
             uncommittedBytes, snapshotChunkBytes, promotionLagEntries, keptForSnapshots.entries, keptForSnapshots.bytes,
         ]
         precondition(bounds.allSatisfy { $0 >= 1 }, "a bound below 1 would stop the server")

@@ -23,6 +23,9 @@ package struct SnapshotFiles: Sendable {
         try SnapshotReceiver(disk, cluster, info)
     }
 
+    /// Removes a snapshot that is not going to be adopted.
+    package func discard(_ sealed: SealedSnapshot) { try? disk.remove(sealed.temporaryName) }
+
     /// Opens a complete snapshot.
     package func read(_ info: SnapshotInfo) throws(LogError) -> SnapshotReader {
         try SnapshotReader(disk, cluster, name: info.fileName, expected: info)
@@ -34,7 +37,7 @@ extension WriteAheadLog {
     package var snapshotFiles: SnapshotFiles { SnapshotFiles(disk: disk, cluster: identity.cluster) }
 
     /// Removes a snapshot that is not going to be adopted.
-    package func discard(_ sealed: SealedSnapshot) { try? disk.remove(sealed.temporaryName) }
+    package func discard(_ sealed: SealedSnapshot) { snapshotFiles.discard(sealed) }
 }
 
 /// A snapshot that is whole and durable under a temporary name.

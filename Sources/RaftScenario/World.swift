@@ -198,6 +198,8 @@ extension World {
             self[id].machine = machine
         }
         for entry in output.committed { self[id].machine.apply(entry) }
+        let applied = self[id].machine.index
+        self[id].core?.applied(applied)
         try checker.checkState(of: self[id])
     }
 

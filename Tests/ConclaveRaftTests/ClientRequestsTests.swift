@@ -117,4 +117,19 @@ import Testing
         #expect(client.failed(Self.attempt(1), .session(.answerForgotten)) == [.fail(1, .answerLost)])
         #expect(client.count == 0)
     }
+
+    @Test(
+        "a client that stops ends all its requests: what was proposed is unknown, the rest is not done, and nothing is tried"
+    )
+    func stops() {
+        var (client, _) = Self.client(2, window: 2)
+        _ = client.submit(8, .query)
+        _ = client.submit(9, .command([9]))
+        #expect(
+            client.stop() == [
+                .fail(0, .unknown), .fail(1, .unknown), .fail(8, .notDone(.cancelled)), .fail(9, .notDone(.cancelled)),
+            ]
+        )
+        #expect(client.count == 0 && client.pauseOver() == [] && client.succeeded(1) == [])
+    }
 }

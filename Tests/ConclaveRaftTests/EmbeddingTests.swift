@@ -119,9 +119,15 @@ private final class Embedded {
         let cluster = try Embedded()
         let system = ActorSystem("client")
         let client = try cluster.client(in: system)
+        for id in cluster.ids.dropFirst() { await cluster.stop(id) }
+        while cluster.nodes[cluster.ids[0]]?.status.leader != nil { await Task.yield() }
+        // Without a leader there is no session, and nothing is proposed.
+        let waiting = (0..<3).map { _ in Task { try await client.submit([1], timeout: .seconds(3_600)) } }
         await client.stop()
-        await #expect(throws: OutcomeUnknown.self) { try await client.submit([1]) }
-        await #expect(throws: NotDone.self) { try await client.query(1) }
+        for task in waiting { await #expect(throws: NotDone(.cancelled)) { try await task.value } }
+        await #expect(throws: NotDone(.cancelled)) { try await client.submit([1]) }
+        await #expect(throws: NotDone(.cancelled)) { try await client.query(1) }
+        await #expect(throws: NotDone(.cancelled)) { try await client.remove(NodeID(3)) }
         await cluster.shutdown()
         await system.shutdown()
     }

@@ -140,7 +140,7 @@ struct FailureTests {
         let command = { @Sendable () -> Completion in CommandCompletion<CountingMachine> { end.yield($0) } }
         let query = { @Sendable () -> Completion in QueryCompletion<CountingMachine>(1) { end.yield($0) } }
         applier.send(.read([query()], at: LogIndex(9), deadline: .max))
-        applier.send(.apply(entries, completions: [command(), command(), command()]))
+        applier.send(.apply(entries, completions: [command(), command(), command()], reportsTo: nil))
         applier.send(.read([query()], at: LogIndex(1), deadline: .max))
         _ = await applier.terminated()
         var heard: [Result<Int, RaftError>] = []

@@ -1,3 +1,5 @@
+import Conclave
+import ConclaveNet
 import RaftCore
 import RaftLog
 import Synchronization
@@ -98,5 +100,92 @@ struct SnapshotTests {
         #expect(pieces.withLock { $0 } < 100)
         #expect(cluster.status(leader).snapshotIndex > first + 200)
         #expect(cluster.status(away).appliedIndex == cluster.status(leader).lastIndex)
+    }
+
+    @Test("a snapshot that has arrived as a whole, from a leader that is none any more, leaves no file behind")
+    func unwanted() throws {
+        let cluster = try SteppedCluster(3) { options in
+            options.snapshotPolicy.entries = 20
+            options.logTail = .none
+        }
+        let leader = cluster.elect()
+        let away = try #require(cluster.ids.first { $0 != leader })
+        let other = try #require(cluster.ids.first { $0 != leader && $0 != away })
+        cluster.network.isolate(away)
+        for _ in 0..<2 {
+            for number in 0..<UInt8(50) {
+                cluster.server(leader).propose([number], CommandCompletion<CountingMachine> { _ in })
+            }
+            cluster.pass(.milliseconds(100))
+        }
+        let whole = Mutex<RaftMessage?>(nil)
+        cluster.network.setFilter { message, _, to in
+            guard to == away, case .raft(let raft) = message, case .installSnapshot(let chunk) = raft.kind, chunk.isLast
+            else { return true }
+            whole.withLock { $0 = raft }
+            return false
+        }
+        cluster.network.heal()
+        cluster.pass(.milliseconds(500))
+        let message = try #require(whole.withLock { $0 })
+        cluster.network.setFilter { _, _, _ in true }
+        // In one batch: the piece is being stored when the term of its leader passes.
+        let next = Term(cluster.status(away).term.rawValue + message.term.rawValue + 1)
+        cluster.network.deliver(.raft(message), from: leader, to: away)
+        let news = RaftMessage(from: other, to: away, term: next, kind: .termPassed)
+        cluster.network.deliver(.raft(news), from: other, to: away)
+        cluster.steps.settle()
+        #expect(cluster.status(away).term == next && cluster.status(away).snapshotIndex == .zero)
+        let left = try #require(cluster.disks[away]).list().filter { $0.contains("snapshot") }
+        #expect(left == [])
+    }
+
+    @Test("entries that wait for a leader's snapshot are not applied when another snapshot is to come before them")
+    func twoSnapshots() async throws {
+        let (log, _) = try WriteAheadLog.open(
+            disk: MemoryDisk(location: "disk"),
+            identity: LogIdentity(cluster: ClusterID(high: 1, low: 2), node: NodeID(1), incarnation: 3),
+            ifMissing: .create,
+            options: RaftStorage.memory().logOptions
+        )
+        try log.append(hardState: HardState(term: Term(1)))
+        let members = Configuration(voters: [NodeID(1)])
+        let second = try log.snapshotFiles.write(at: LogPosition(index: LogIndex(9), term: Term(1)))
+            .finish(configuration: members.encoded(), sessions: SessionTable().encoded())
+        try log.adopt(second, replacingLog: true)
+        let first = SnapshotInfo(position: LogPosition(index: LogIndex(5), term: Term(1)), sizeBytes: 0, checksum: 0)
+
+        let (system, files) = (ActorSystem("applier", workers: 2), log.snapshotFiles)
+        let status = StatusBoard(RaftStatus(id: NodeID(1), configuration: members))
+        let outbox = Outbox(
+            transport: RaftNetwork().transport(of: Handshake(cluster: 1, node: PeerID(1), incarnation: 3))
+        )
+        let keeper = try system.spawn { SnapshotKeeper(files, current: nil, outbox: outbox) }
+        let applier = try system.spawn {
+            Applier(
+                AppliedState(machine: CountingMachine(), configuration: members),
+                fresh: CountingMachine(),
+                files: files,
+                snapshots: keeper,
+                status: status
+            )
+        }
+        let apply = { (index: UInt64) in
+            let entry = Entry(term: Term(1), index: LogIndex(index), kind: .noop, payload: [])
+            applier.send(.apply([entry], completions: [nil], reportsTo: nil))
+        }
+        applier.send(.awaitRestore)
+        apply(6)
+        applier.send(.awaitRestore)
+        applier.send(.restore(first))
+        applier.send(.restore(second.info))
+        apply(10)
+        let answer = await withCheckedContinuation { continuation in
+            let query = QueryCompletion<CountingMachine>(1) { continuation.resume(returning: $0) }
+            applier.send(.read([query], at: LogIndex(10), deadline: .max))
+        }
+        #expect(answer == .success(0) && status.appliedIndex == LogIndex(10))
+        await system.shutdown()
+        log.close()
     }
 }

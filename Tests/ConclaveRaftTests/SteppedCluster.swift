@@ -78,6 +78,7 @@ final class SteppedCluster {
     let network = RaftNetwork()
     let steps = TestSteps()
     let ids: [NodeID]
+    private(set) var disks: [NodeID: MemoryDisk] = [:]
     private(set) var clocks: [NodeID: TestClock] = [:]
     private(set) var servers: [NodeID: RaftServer<CountingMachine>] = [:]
     private var systems: [ActorSystem] = []
@@ -87,8 +88,10 @@ final class SteppedCluster {
         var options = ConsensusOptions()
         change(&options)
         for id in ids {
+            let disk = MemoryDisk(location: "disk of \(id)")
+            disks[id] = disk
             let (log, recovered) = try WriteAheadLog.open(
-                disk: MemoryDisk(location: "disk of \(id)"),
+                disk: disk,
                 identity: LogIdentity(cluster: ClusterID(high: 1, low: 2), node: id, incarnation: 3),
                 ifMissing: .create,
                 options: RaftStorage.memory().logOptions

@@ -15,14 +15,20 @@ enum ClientMessage<Machine: StateMachine>: Sendable {
     case changeEnded(ClientRequests.ID)
 }
 
-/// Who waits for a request, told once; dropped, it is told that the outcome is unknown.
+/// Who waits for a request, told once. Dropped, it is told that the outcome is unknown; or that nothing was done, where no client's actor
+/// has taken it on.
 final class ClientCompletion<Value: Sendable>: @unchecked Sendable {
     // SAFETY: nil once finished; changed by the one actor that holds it at that time, or by its last release.
     private var finish: (@Sendable (Result<Value, any Error>) -> Void)?
+    // SAFETY: as `finish`.
+    private var isTaken = false
 
     init(_ finish: @escaping @Sendable (Result<Value, any Error>) -> Void) { self.finish = finish }
 
-    deinit { finish?(.failure(OutcomeUnknown())) }
+    deinit { finish?(.failure(isTaken ? OutcomeUnknown() : NotDone(.cancelled))) }
+
+    /// From now on something may be done for it.
+    func take() { isTaken = true }
 
     func end(_ result: Result<Value, any Error>) { finish.take()?(result) }
 }
@@ -86,6 +92,7 @@ struct ClientActor<Machine: StateMachine>: Behavior {
         _ context: borrowing Context<Message>
     ) {
         let (servers, myself) = (servers, context.myself)
+        completion.take()
         do {
             changes[id] = try context.spawn {
                 MembershipChange(command, servers, timeout: timeout, completion) { myself.send(.changeEnded(id)) }
@@ -97,6 +104,8 @@ struct ClientActor<Machine: StateMachine>: Behavior {
     }
 
     mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<Message>) {
+        let last = requests.stop()
+        carryOut(last, context)
         if let session = requests.currentSession { servers[0].endSession(session, SessionCompletion { _ in }) }
     }
 
@@ -107,6 +116,7 @@ struct ClientActor<Machine: StateMachine>: Behavior {
         _ completion: ClientCompletion<Machine.Response>,
         _ context: borrowing Context<Message>
     ) {
+        completion.take()
         let (sum, isBeyond) = context.now.addingReportingOverflow(timeout.nanoseconds)
         let deadline = isBeyond ? .max : sum
         let timer = startTimer(id, deadline, context)

@@ -12,7 +12,7 @@ public struct NotDone: Error, Hashable, Sendable {
         case tooLarge
         /// The disks of the nodes that were asked are full, and the command does not make space.
         case diskFull
-        /// The task was cancelled in time.
+        /// The task was cancelled, or the client stopped, in time.
         case cancelled
     }
 

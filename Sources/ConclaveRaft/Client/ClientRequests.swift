@@ -151,8 +151,19 @@ struct ClientRequests {
     /// The time of a request is over, or nobody waits for it any more.
     mutating func giveUp(_ id: ID, isCancelled: Bool = false) -> [Step] {
         guard let request = requests[id] else { return [] }
+        return finish(id, failure(of: request, isCancelled: isCancelled))
+    }
+
+    /// The client stops: all its requests come to an end, and no other is tried.
+    mutating func stop() -> [Step] {
+        let ended = requests.sorted { $0.key < $1.key }
+        (requests, waiting, open) = ([:], [], [])
+        return ended.map { .fail($0.key, failure(of: $0.value, isCancelled: true)) }
+    }
+
+    private func failure(of request: Request, isCancelled: Bool) -> Failure {
         let isUnknown = request.wish != .query && (request.mayBeDone || request.isUnderWay)
-        return finish(id, isUnknown ? .unknown : .notDone(isCancelled ? .cancelled : request.reason))
+        return isUnknown ? .unknown : .notDone(isCancelled ? .cancelled : request.reason)
     }
 
     // MARK: Steps

@@ -49,7 +49,8 @@ public final class RaftClient<Machine: StateMachine>: Sendable {
         }
     }
 
-    /// Ends the client and its session. Requests under way fail.
+    /// Ends the client and its session. Requests that are not done fail: with `NotDone` if they certainly were not, and will not be, carried
+    /// out, as those that are made later; else with `OutcomeUnknown`.
     public func stop() async {
         actor.stop()
         _ = await actor.terminated()

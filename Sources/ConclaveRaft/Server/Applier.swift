@@ -6,8 +6,9 @@ import RaftLog
 
 /// Committed entries in order, and reads to be answered at an index.
 enum ApplierMessage: Sendable {
-    /// `completions` has one element for each entry: who waits for it on this server.
-    case apply([Entry], completions: [Completion?])
+    /// `completions` has one element for each entry: who waits for it on this server. `reportsTo` hears when all are applied; nil: nobody
+    /// has to.
+    case apply([Entry], completions: [Completion?], reportsTo: ActorRef<ConsensusMessage>?)
     /// Answer when `index` has been applied; fail at `deadline`, in ticks.
     case read([Completion], at: LogIndex, deadline: UInt64)
     /// Ticks of the server's clock.
@@ -95,7 +96,10 @@ struct Applier<Machine: StateMachine>: Behavior {
         _ context: borrowing Context<ApplierMessage>
     ) throws {
         switch consume message {
-        case .awaitRestore: restoresDue += 1
+        case .awaitRestore:
+            restoresDue += 1
+            // The state of the last one has all entries that came before.
+            postponed.removeAll { if case .apply = $0 { true } else { false } }
         case .restore(let info): try restore(info, context)
         case let other: postponed.append(other)
         }
@@ -103,10 +107,11 @@ struct Applier<Machine: StateMachine>: Behavior {
 
     private mutating func handle(_ message: consuming ApplierMessage) throws {
         switch consume message {
-        case .apply(let entries, let completions):
+        case .apply(let entries, let completions, let consensus):
             for (position, entry) in entries.enumerated() { try apply(entry, completions[position]) }
             try state.machine.batchEnded()
             status.setApplied(applied)
+            consensus?.send(.applied)
             if !waiting.isEmpty { answerWaiting() }
         case .read(let completions, let index, let deadline):
             if index <= applied {

@@ -34,26 +34,16 @@ struct Consensus: Behavior {
     /// The last deadline of the queries that wait for the applier.
     private var applierDeadline: UInt64 = 0
     private var proposals = PendingProposals<Completion>()
-    /// Queries that arrived in this batch: one read of the core serves them all.
-    private var newReads: [Completion] = []
-    /// Those that wait for a read index, in ascending order of id and so of deadline.
-    private var reads: [WaitingReads] = []
-    private var waitingReadCount = 0
-    private var lastRead: UInt64 = 0
+    /// Queries that wait for a read index; one read of the core serves all that arrive in a batch.
+    private var reads = PendingReads<Completion>()
     /// Writes handed to the log writer that are not durable yet.
     private var openWrites = 0
-    /// A leader's snapshot that has arrived as a whole and is not handed to the log yet.
-    private var received: SealedSnapshot?
+    /// Leaders' snapshots that have arrived as a whole in this batch: the one to be installed goes to the log, others are removed.
+    private var received: [SealedSnapshot] = []
     /// Where the snapshots end that the keeper has open for peers.
     private var sentSnapshots: Set<LogPosition> = []
     private var membership: Membership
     private var standing: MemberStanding?
-
-    private struct WaitingReads {
-        let id: ReadID
-        let completions: [Completion]
-        let deadline: UInt64
-    }
 
     init(
         core: RaftCore,
@@ -101,9 +91,11 @@ struct Consensus: Behavior {
         case .persisted(let ticket, let writes):
             openWrites -= writes
             if let ticket { core.persisted(ticket) }
+        // What was applied is looked up at the end of the batch.
+        case .applied: break
         case .snapshotTaken(let snapshot): core.snapshotTaken(snapshot, keeping: options.logTail)
         case .chunkStored(let chunk, let sealed):
-            if let sealed { received = sealed }
+            if let sealed { received.append(sealed) }
             core.chunkStored(chunk)
         case .chunkRefused(let chunk): core.chunkRefused(chunk)
         case .snapshotUnreadable(let request): core.snapshotUnreadable(request)
@@ -116,18 +108,20 @@ struct Consensus: Behavior {
     }
 
     mutating func batchEnded(_ context: borrowing Context<ConsensusMessage>) {
-        if !newReads.isEmpty { startRead() }
+        if reads.hasArrivals { core.read(reads.start(deadline: deadline)) }
+        core.applied(status.appliedIndex)
         repeat {
             while core.hasOutput { carryOut(core.takeOutput(), context) }
             if !membership.isIdle { membership.proceed(&core) }
         } while core.hasOutput
+        for sealed in received { snapshots.send(.discard(sealed)) }
+        received.removeAll()
         setTimer(context)
         isBatchOpen = false
     }
 
     mutating func stopping(_ reason: ExitReason, _ context: borrowing Context<ConsensusMessage>) {
-        for completion in newReads { completion.fail(.noLeader) }
-        for waiting in reads { fail(waiting) }
+        fail(reads.takeAll())
         for (completion, mayBeDone) in proposals.expire(at: .max) {
             completion.fail(mayBeDone ? .serverStopped : .noLeader)
         }
@@ -154,7 +148,8 @@ struct Consensus: Behavior {
         for (completion, mayBeDone) in proposals.expire(at: now) { completion.fail(mayBeDone ? .timeout : .noLeader) }
         // A leader that goes on leading after all, as after a transfer that came to nothing, does not tell followers.
         if core.role != .leader, core.leader != nil { for sequence in proposals.waiting() { submit(sequence) } }
-        expireReads()
+        // A leader that hears a quorum, but cannot commit the first entry of its term, answers no read and fails none.
+        fail(reads.expire(at: now))
         if applierDeadline > 0 {
             applier.send(.expireReads(now: now))
             if applierDeadline <= now { applierDeadline = 0 }
@@ -173,7 +168,7 @@ struct Consensus: Behavior {
 
     /// Sets the timer, unless it fires soon enough: an idle server wakes for heartbeats and elections only.
     private mutating func setTimer(_ context: borrowing Context<ConsensusMessage>) {
-        let clientsWait = proposals.count > 0 || !reads.isEmpty || applierDeadline > 0 || !membership.isIdle
+        let clientsWait = proposals.count > 0 || reads.count > 0 || applierDeadline > 0 || !membership.isIdle
         let ticks = min(core.ticksUntilTimeout, clientsWait ? UInt64(options.timing.heartbeatTicks) : .max)
         let dueAt = now + ticks
         if let timer {
@@ -215,7 +210,7 @@ struct Consensus: Behavior {
             proposals.setTerm(sequence, core.term)
             outbox.forward(ForwardedProposal(term: core.term, payload: payload), to: leader)
         case .notLeader, .refused(.transferring): proposals.setTerm(sequence, nil)
-        case .refused(.tooMuchUncommitted): proposals.complete(sequence)?.fail(.overloaded)
+        case .refused(.tooMuchUncommitted), .refused(.tooMuchUnapplied): proposals.complete(sequence)?.fail(.overloaded)
         }
     }
 
@@ -226,7 +221,7 @@ struct Consensus: Behavior {
         switch core.propose(proposal.payload) {
         case .appended(let index, _): core.awaitCommit(of: index, for: peer)
         case .notLeader, .refused(.transferring): refuse(proposal, .notLeading, from: peer)
-        case .refused(.tooMuchUncommitted): refuse(proposal, .overloaded, from: peer)
+        case .refused(.tooMuchUncommitted), .refused(.tooMuchUnapplied): refuse(proposal, .overloaded, from: peer)
         }
     }
 
@@ -257,33 +252,8 @@ struct Consensus: Behavior {
     // MARK: Queries
 
     private mutating func read(_ completion: Completion) {
-        guard waitingReadCount < options.pendingReads else { return completion.fail(.overloaded) }
-        waitingReadCount += 1
-        newReads.append(completion)
-    }
-
-    private mutating func startRead() {
-        lastRead += 1
-        let id = ReadID(lastRead)
-        reads.append(WaitingReads(id: id, completions: newReads, deadline: deadline))
-        newReads = []
-        core.read(id)
-    }
-
-    /// The queries of `id`, unless their time has passed.
-    private mutating func takeReads(_ id: ReadID) -> WaitingReads? {
-        guard let place = reads.firstIndex(where: { $0.id == id }) else { return nil }
-        waitingReadCount -= reads[place].completions.count
-        return reads.remove(at: place)
-    }
-
-    /// A leader that hears a quorum, but cannot commit the first entry of its term, answers no read and fails none.
-    private mutating func expireReads() {
-        while let oldest = reads.first, oldest.deadline <= now {
-            reads.removeFirst()
-            waitingReadCount -= oldest.completions.count
-            fail(oldest)
-        }
+        guard reads.count < options.pendingReads else { return completion.fail(.overloaded) }
+        reads.add(completion)
     }
 
     /// Has the applier answer, as soon as it has come to the read's index.
@@ -296,14 +266,12 @@ struct Consensus: Behavior {
             lookAtClock(context)
             guard now < end else { return core.read(read.id) }
         }
-        guard let waiting = takeReads(read.id) else { return }
+        guard let waiting = reads.take(read.id) else { return }
         applierDeadline = max(applierDeadline, waiting.deadline)
         applier.send(.read(waiting.completions, at: read.index, deadline: waiting.deadline))
     }
 
-    private func fail(_ reads: WaitingReads) {
-        for completion in reads.completions { completion.fail(.noLeader) }
-    }
+    private func fail(_ completions: [Completion]) { for completion in completions { completion.fail(.noLeader) } }
 
     // MARK: Obligations
 
@@ -312,9 +280,9 @@ struct Consensus: Behavior {
         for message in output.messages { outbox.send(message) }
         if output.snapshotToInstall != nil { beginInstall() }
         write(output, myself)
-        if !output.committed.isEmpty { apply(output.committed) }
+        if !output.committed.isEmpty { apply(output.committed, myself) }
         for read in output.readsReady { answer(read, context) }
-        for id in output.readsFailed { if let waiting = takeReads(id) { fail(waiting) } }
+        for id in output.readsFailed { if let waiting = reads.take(id) { fail(waiting.completions) } }
         for request in output.chunksToSend {
             sentSnapshots.insert(request.snapshot.last)
             snapshots.send(.send(request, consensus: myself))
@@ -335,7 +303,7 @@ struct Consensus: Behavior {
         openWrites += 1
         let write = LogWrite(
             hardState: output.hardState,
-            snapshot: output.snapshotToInstall == nil ? nil : received.take(),
+            snapshot: output.snapshotToInstall.map { takeReceived($0.last) },
             entries: output.entriesToAppend,
             ticket: output.ticket,
             messages: output.messagesAfterPersist,
@@ -346,17 +314,25 @@ struct Consensus: Behavior {
 
     /// A leader's snapshot takes the place of log and state. Whether it holds commands that our clients wait for is not to be seen.
     private mutating func beginInstall() {
-        precondition(received != nil, "a snapshot is installed that has not arrived")
         applier.send(.awaitRestore)
         for completion in proposals.abandonSubmitted() { completion.fail(.unknown(.overtaken)) }
     }
 
-    private mutating func apply(_ entries: [Entry]) {
+    private mutating func takeReceived(_ position: LogPosition) -> SealedSnapshot {
+        guard let place = received.firstIndex(where: { $0.info.position == position }) else {
+            preconditionFailure("a snapshot is installed that has not arrived: \(position)")
+        }
+        return received.remove(at: place)
+    }
+
+    private mutating func apply(_ entries: [Entry], _ myself: ActorRef<ConsensusMessage>) {
         var completions: [Completion?] = []
         completions.reserveCapacity(entries.count)
         for entry in entries { completions.append(completion(of: entry)) }
         let lastTerm = entries[entries.count - 1].term
-        applier.send(.apply(entries, completions: completions))
+        // Mostly nobody has to be woken: what is applied is looked up with the next batch.
+        let reportsTo = core.isHalfUnapplied ? myself : nil
+        applier.send(.apply(entries, completions: completions, reportsTo: reportsTo))
         for sequence in proposals.lostCommands(committed: lastTerm) { submit(sequence) }
     }
 

@@ -19,6 +19,8 @@ enum ConsensusMessage: Sendable {
     case read(Completion)
     /// Writes are durable, up to the ticket if there is one.
     case persisted(PersistTicket?, writes: Int)
+    /// The state machine has applied some of what waited for it.
+    case applied
     /// A snapshot of this server's state is durable.
     case snapshotTaken(SnapshotMetadata)
     /// A piece of a leader's snapshot is stored; with the last one comes the whole.

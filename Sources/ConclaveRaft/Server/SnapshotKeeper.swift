@@ -12,6 +12,8 @@ enum SnapshotMessage: Sendable {
     case send(SnapshotChunkRequest, consensus: ActorRef<ConsensusMessage>)
     /// Keep a piece that a leader sent.
     case store(ReceivedChunk, consensus: ActorRef<ConsensusMessage>)
+    /// A snapshot that arrived as a whole is not wanted any more.
+    case discard(SealedSnapshot)
     /// Do something with a copy of the state that takes long.
     case run(@Sendable () -> Void)
     /// This is the server's snapshot now.
@@ -54,6 +56,7 @@ struct SnapshotKeeper: Behavior {
         case .take(let job, let writer): take(job, writer)
         case .send(let request, let consensus): send(request, consensus)
         case .store(let chunk, let consensus): store(chunk, consensus)
+        case .discard(let sealed): discard(sealed)
         case .run(let body): body()
         case .adopted(let info): current = info
         case .sendingEnded(let position): readers[position] = nil
@@ -109,6 +112,12 @@ struct SnapshotKeeper: Behavior {
             receiver = nil
             consensus.send(.chunkRefused(received))
         }
+    }
+
+    private func discard(_ sealed: SealedSnapshot) {
+        // Another one of the same position has taken its file over.
+        if receiver?.info.position == sealed.info.position { return }
+        files.discard(sealed)
     }
 
     /// Returns the whole snapshot once it is there.

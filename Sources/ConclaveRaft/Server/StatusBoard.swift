@@ -54,6 +54,9 @@ package final class StatusBoard: Sendable {
     package var current: RaftStatus {
         var status = status.withLock { $0 }
         status.appliedIndex = appliedIndex
+        // What was applied was committed.
+        status.commitIndex = max(status.commitIndex, status.appliedIndex)
+        status.lastIndex = max(status.lastIndex, status.commitIndex)
         status.logSizeBytes = logSize.load(ordering: .relaxed)
         status.snapshotIndex = LogIndex(snapshot.load(ordering: .relaxed))
         return status
