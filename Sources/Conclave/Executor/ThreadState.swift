@@ -136,7 +136,7 @@ extension UnsafeMutablePointer where Pointee == ThreadState {
 
     /// Whether a batch that has not lasted too long is to end all the same. Asked when the clock is looked at.
     @usableFromInline @inline(never)
-    var mustYield: Bool { pointee.yieldsAtCheck || pointee.worker?.pointee.hasWokenMany == true }
+    var mustYield: Bool { pointee.yieldsAtCheck || pointee.worker?.hasWokenMany == true }
 
     /// The thread begins to run a piece of a task. Releasing: as `enter`.
     func enterJob() { pointee.running.store(ThreadState.job, ordering: .releasing) }

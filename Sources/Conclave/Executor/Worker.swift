@@ -13,9 +13,10 @@ struct WorkerState: ~Copyable {
     /// The scheduler wants a word with the thread when its batch is over: it may have been replaced meanwhile.
     let needsCheckIn = Atomic<Bool>(false)
     let runQueue = RunQueue()
-    /// What the batch numbered `wakingBatch` has put in the run queue. Only the worker's own thread counts here.
-    private var wakeCount = 0
-    private var wakingBatch: UInt32 = 0
+    /// What the batch numbered `wakingBatch` has put in the run queue. Only the worker's own thread counts here; atomic because a change
+    /// of a plain field is an access to all of the state, in which others read.
+    let wakeCount = Atomic<Int>(0)
+    let wakingBatch = Atomic<UInt32>(0)
     /// Whose worker this is. Not retained: a scheduler outlives its workers' threads.
     private let owner: Unmanaged<DispatchScheduler>
     @usableFromInline let schedulerID: ObjectIdentifier
@@ -30,18 +31,6 @@ struct WorkerState: ~Copyable {
     }
 
     var scheduler: DispatchScheduler { owner.takeUnretainedValue() }
-
-    /// The actor that runs now has woken another one.
-    mutating func noteWake() {
-        let batch = batches.load(ordering: .relaxed)
-        if batch != wakingBatch { (wakingBatch, wakeCount) = (batch, 0) }
-        wakeCount += 1
-    }
-
-    /// Whether the actor that runs now has woken so many that they had better go first.
-    var hasWokenMany: Bool {
-        wakeCount >= BatchLimit.wakes && wakingBatch == batches.load(ordering: .relaxed)
-    }
 
     /// The scheduler without a count of references, which all workers would write to.
     func withScheduler<Result>(_ body: (DispatchScheduler) throws -> Result) rethrows -> Result {
@@ -75,9 +64,23 @@ extension UnsafeMutablePointer where Pointee == WorkerState {
         // Should the stack overflow in here, nobody else has the item.
         conclave_enter_section()
         defer { conclave_leave_section() }
-        pointee.noteWake()
+        noteWake()
         push(WorkItem(bits: bits))
         pointee.withScheduler { $0.notifyOfWork() }
+    }
+
+    /// The actor that runs now has woken another one. Relaxed: see `wakeCount`.
+    private func noteWake() {
+        let batch = pointee.batches.load(ordering: .relaxed)
+        let isFirst = batch != pointee.wakingBatch.load(ordering: .relaxed)
+        if isFirst { pointee.wakingBatch.store(batch, ordering: .relaxed) }
+        pointee.wakeCount.store(isFirst ? 1 : pointee.wakeCount.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+    }
+
+    /// Whether the actor that runs now has woken so many that they had better go first.
+    var hasWokenMany: Bool {
+        pointee.wakeCount.load(ordering: .relaxed) >= BatchLimit.wakes
+            && pointee.wakingBatch.load(ordering: .relaxed) == pointee.batches.load(ordering: .relaxed)
     }
 
     /// Adds to the run queue's end. Called by the worker's own thread.
