@@ -105,6 +105,23 @@ import Testing
         await system.shutdown()
     }
 
+    @Test("what a subscriber sends over an event that an action causes is not held: it is no part of the action")
+    func subscriberInside() async throws {
+        let system = ActorSystem("agents")
+        let (other, ended) = (Agent(0, in: system), try system.spawn { Puppet() })
+        ended.stop()
+        _ = await ended.terminated()
+        system.onEvent { if case .deadLetter = $0 { other.send { $0 += 1 } } }
+        let agent = Agent(0, in: system, onError: .continue { _, _ in })
+        agent.send { _ in
+            ended.act { _ in }
+            throw Planned()
+        }
+        await agent.settled()
+        #expect(try await other.get() == 1)
+        await system.shutdown()
+    }
+
     @Test(
         "what an actor that an action spawns sends in its start is not held: it is that actor's, whatever becomes of the action",
         arguments: [false, true]

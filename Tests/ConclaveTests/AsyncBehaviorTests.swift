@@ -11,6 +11,8 @@ private struct AsyncPuppet: AsyncBehavior {
         case act(Act)
         case count(Reply<Int>)
         case fail(Reply<Int>)
+        /// Answers never: waits until it is cancelled.
+        case hold(Reply<Int>)
     }
 
     var journal = Journal<String>()
@@ -36,6 +38,10 @@ private struct AsyncPuppet: AsyncBehavior {
         case .act(let act): try await act(context)
         case .count(let reply): reply(received)
         case .fail: throw Planned()
+        case .hold(let reply):
+            journal.note("holding")
+            try await untilCancelled()
+            reply(received)
         }
     }
 
@@ -236,6 +242,18 @@ private func inSystem(
             gate.open()
             #expect(await journal.first(3) == ["begun", "no children", "cancelled"])
             while ends.value == 0 { await Task.yield() }
+        }
+    }
+
+    @Test("who asked an asynchronous actor that is killed hears that it was killed, although its handler throws")
+    func killWithAsker() async throws {
+        try await inSystem { system in
+            let journal = Journal<String>()
+            let actor = try system.spawn(options: SpawnOptions(restart: .temporary)) { AsyncPuppet(journal) }
+            async let failed = askFailure { try await actor.ask { .hold($0) } }
+            #expect(await journal.first(1) == ["holding"])
+            actor.kill()
+            #expect(await failed == "stopped(killed)")
         }
     }
 

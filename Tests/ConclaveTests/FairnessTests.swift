@@ -25,13 +25,12 @@ import Testing
         let world = SteppedWorld()
         let received = Counter()
         let slow = try world.system.spawn { Puppet() }
-        for _ in 0..<64 {
-            slow.act { _ in
-                received.up()
-                let end = ContinuousClock.now + .milliseconds(1)
-                while ContinuousClock.now < end {}
-            }
+        let work: Puppet.Act = { _ in
+            received.up()
+            let end = ContinuousClock.now + .milliseconds(1)
+            while ContinuousClock.now < end {}
         }
+        for _ in 0..<64 { slow.act(work) }
         world.scheduler.step()
         // Half a millisecond is over with the first, but the clock is read after 2, 4, 8 messages.
         #expect(received.value <= 4)
@@ -41,6 +40,11 @@ import Testing
             world.scheduler.step()
             #expect(received.value <= before + 1)
         }
+        // A pause does not make it a quick one.
+        world.settle()
+        for _ in 0..<8 { slow.act(work) }
+        world.scheduler.step()
+        #expect(received.value <= 64 + 1)
         await world.shutdown()
     }
 

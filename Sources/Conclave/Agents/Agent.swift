@@ -7,7 +7,8 @@
 ///
 /// **An action that throws leaves no trace**: the state is what it was before, and what the action sent to agents, this one or
 /// others, is never sent. Until it returns such sends are held, and sent in their order when it has succeeded. Messages that an
-/// action sends to closed actors are not held, nor is what an actor that it spawns sends in `started`. What happens after a throw is up to the agent's `AgentErrorMode`.
+/// action sends to closed actors are not held, nor is what an actor that it spawns sends in `started`, or a subscriber to events that it
+/// causes. What happens after a throw is up to the agent's `AgentErrorMode`.
 ///
 /// An agent is an actor: a child of its system's root, or of the actor that made it, and lives until `stop`.
 public struct Agent<State: Sendable>: Sendable {

@@ -41,18 +41,23 @@ class Answer: TimerEntry, @unchecked Sendable {
     /// False: the question was over; the node and its value are still the caller's.
     @usableFromInline
     final func succeed(_ value: NodePointer) -> Bool {
-        // Whoever settles is the only one who tells the asker.
-        conclave_enter_section()
-        defer { conclave_leave_section() }
-        guard let isAwaited = settle() else { return false }
-        conclude(.value(value), isAwaited: isAwaited)
-        return true
+        settle(with: .value(value))
     }
 
     final func fail(_ error: AskError) { end(throwing: error) }
 
     final func end(throwing error: any Error) {
-        if let isAwaited = settle() { conclude(.failure(error), isAwaited: isAwaited) }
+        _ = settle(with: .failure(error))
+    }
+
+    /// False: the question was over.
+    private final func settle(with outcome: AskOutcome) -> Bool {
+        // Whoever settles is the only one who tells the asker: should the stack overflow in between, nobody would.
+        conclave_enter_section()
+        defer { conclave_leave_section() }
+        guard let isAwaited = settle() else { return false }
+        conclude(outcome, isAwaited: isAwaited)
+        return true
     }
 
     final func startTimer(_ timeout: Duration) {

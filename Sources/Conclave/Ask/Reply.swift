@@ -4,7 +4,7 @@
 ///
 /// The first call wins; later ones, and one after the asker stopped waiting, are dropped before they reach a mailbox, and counted
 /// in `ActorSystem.lateReplyCount`. A token that is destroyed without having been called fails the asker at once. In an actor's code that
-/// is when the handler returns, next awaits, or begins `Context.blocking`: one that is failing tells `restarted` or `stopped` instead.
+/// is when the handler returns, next awaits, or begins `Context.blocking`; if the handler fails, the asker is told `restarted` or `stopped`.
 public struct Reply<Value>: Sendable {
     @usableFromInline let token: ReplyToken
 

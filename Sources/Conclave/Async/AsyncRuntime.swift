@@ -120,6 +120,7 @@ extension AsyncBehavior {
         if received >= BatchLimit.messages { return true }
         // A simulation's batches do not depend on the time that they take.
         if thread.pointee.yieldsAtCheck { return false }
+        if thread.mustYield { return true }
         if thread.pointee.pieceStart == 0 {
             thread.pointee.pieceStart = MonotonicClock.now
             return false

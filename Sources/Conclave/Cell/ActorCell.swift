@@ -284,7 +284,13 @@ final class ActorCell: @unchecked Sendable {
     func failDroppedAsks() {
         guard let relations, !relations.droppedAsks.isEmpty else { return }
         let failure: AskError =
-            if let endReason { willRestart(after: endReason) ? .restarted : .stopped(endReason) } else { .unanswered }
+            if let exitReason {
+                .stopped(exitReason)  // a handler that a kill left behind
+            } else if let endReason {
+                willRestart(after: endReason) ? .restarted : .stopped(endReason)
+            } else {
+                .unanswered
+            }
         for ask in relations.takeDroppedAsks() { ask.fail(failure) }
     }
 

@@ -45,7 +45,8 @@ enum BatchLimit {
     /// Messages before the first look at the clock, which starts the time; at once for an actor whose last batch took too long.
     ///
     /// No look before the first message: most batches are of one message, and a look costs as much as that. So an actor that was quick
-    /// until now and is slow holds its worker for four messages, once, and from then on for one.
+    /// until now holds its worker for four slow messages, and for sixteen behind many quick ones in the same batch; from then on, and
+    /// until a look finds it quick again, for one.
     @inlinable static var firstClockCheck: Int { 2 }
 
     /// Looks come at 2, 4, 8, 16, 32 and so on messages: soon enough for slow handlers, and seldom for fast ones.
@@ -60,7 +61,8 @@ enum BatchLimit {
 
     /// Nanoseconds in one batch.
     @inlinable static var nanoseconds: UInt64 { 500_000 }
-    /// Other actors that one batch may wake before they go first. What thousands need, all at once, is in no cache, and does not fit in a run queue.
+    /// Other actors that one batch may put in the run queue before they go first, asked when the clock is looked at. The queue holds twice
+    /// as many; and what thousands need at once is in no cache.
     static var wakes: Int { 128 }
     /// Rounds of waiting for a sender that is between its exchange and its link, before others go first.
     @inlinable static var linkSpins: Int { 64 }
@@ -163,7 +165,7 @@ extension Behavior {
                 let now = MonotonicClock.now
                 if batchStart == 0 { batchStart = now }
                 let isSlow = now &- batchStart > BatchLimit.nanoseconds
-                if isSlow { cell.pointee.isSlow = true }
+                cell.pointee.isSlow = isSlow
                 if isSlow || received >= BatchLimit.messages || thread.mustYield {
                     cell.noteActivity(&messages)
                     cell.pointee.owesBatchEnd = false

@@ -36,7 +36,7 @@ struct CellHeader: ~Copyable {
     @usableFromInline var owesBatchEnd: Bool
     /// There is an idle timer, to be told when messages were received.
     @usableFromInline var notesActivity: Bool
-    /// The clock ended the last batch: the next one is timed from its first message on.
+    /// At the last look at the clock the batch had taken too long: the next one is timed from its first message on.
     @usableFromInline var isSlow = false
     /// An asynchronous handler is under way: the user lane waits for it.
     @usableFromInline var isAwaiting: Bool
@@ -114,7 +114,6 @@ extension UnsafeMutablePointer where Pointee == CellHeader {
     /// After how many messages a batch looks at the clock that is to be timed from its beginning, and when that is.
     @usableFromInline @inline(never)
     func timeFromFirstMessage(_ thread: ThreadPointer) -> (firstCheck: Int, start: UInt64) {
-        pointee.isSlow = false
         // A simulation's batches do not depend on the time that they take.
         return thread.pointee.yieldsAtCheck ? (thread.pointee.messagesToFirstCheck, 0) : (1, MonotonicClock.now)
     }

@@ -60,16 +60,21 @@ final class ChildTable: @unchecked Sendable {
     func insert(_ child: ActorCell) throws(SpawnError) {
         lock.lock()
         let freed = gone.takeFew()
+        var unwanted: [EndedChild] = []
         defer {
             lock.unlock()
             freed.release()
+            // Not under the lock: what a factory holds may be anything.
+            withExtendedLifetime(unwanted) {}
         }
         if isClosed { throw .parentStopping }
         if let name = child.name {
             guard names.insert(name).inserted else { throw .nameTaken(name) }
             child.ownsName = true
             // Who starts a namesake does not want the old one back.
-            if !endedChildren.isEmpty { endedChildren.removeAll { $0.name == name } }
+            if let place = endedChildren.firstIndex(where: { $0.name == name }) {
+                unwanted.append(endedChildren.remove(at: place))
+            }
         }
         lastNumber += 1
         liveCount += 1
@@ -183,12 +188,14 @@ final class ChildTable: @unchecked Sendable {
     /// From now on no child is added.
     func close() {
         var freed = GoneChildren()
+        var unwanted: [EndedChild] = []
         lock.lock()
         isClosed = true
-        endedChildren = []
+        swap(&unwanted, &endedChildren)
         swap(&freed, &gone)
         lock.unlock()
         freed.release()
+        withExtendedLifetime(unwanted) {}
     }
 
     /// As new, for the next incarnation.

@@ -33,7 +33,7 @@ enum SystemMail {
     case backoffOver(TimerEntry)
     /// Somebody takes a snapshot.
     case inspect(Inquiry)
-    /// The actor's worker was found blocked, and others do its work: the batch ends with the message that blocked.
+    /// The actor's handler was found to block, and others do its worker's work: the batch ends with this message.
     case endBatch
     /// A message found the mailbox full, and this actor is to fail over it.
     case mailboxOverflowed
@@ -65,6 +65,9 @@ extension UnsafeMutablePointer where Pointee == CellHeader {
     /// Adds to the system lane and makes sure that the actor looks at it. From any thread; the caller keeps the actor alive.
     func post(_ mail: SystemMail) {
         if pointee.object.dealsAfterEnd(with: mail) { return }
+        // Should the stack overflow before the actor is woken, nobody would wake it for this.
+        conclave_enter_section()
+        defer { conclave_leave_section() }
         let message = SystemMessage(mail)
         let address = UInt(bitPattern: Unmanaged.passRetained(message).toOpaque())
         var newest = pointee.systemLane.load(ordering: .relaxed)

@@ -60,7 +60,13 @@ extension ActorSystem {
         let thread = ThreadState.current
         guard !thread.pointee.isPublishing else { return }
         thread.pointee.isPublishing = true
-        defer { thread.pointee.isPublishing = false }
+        // What a subscriber sends is no part of an agent's action that runs here.
+        let held = thread.pointee.heldSends
+        thread.pointee.heldSends = nil
+        defer {
+            thread.pointee.isPublishing = false
+            thread.pointee.heldSends = held
+        }
         events.publish(event())
     }
 

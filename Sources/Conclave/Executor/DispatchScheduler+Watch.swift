@@ -107,11 +107,11 @@ extension DispatchScheduler {
         let isVisitor = !found.isEmpty
         if isVisitor { visitors += 1 }
         lock.unlock()
+        // At once: what the same batch receives next would not be found again.
+        for (actor, isReplaced) in found where isReplaced { actor?.header.post(.endBatch) }
         if goesOn { lookLater(isWave: isWave) }
         if rescued || !found.isEmpty { notifyOfWork() }
         for (actor, isReplaced) in found {
-            // First: what blocks next is a new case.
-            actor?.header.post(.endBatch)
             onBlocked(
                 BlockedWorker(
                     actor: actor?.path,

@@ -61,7 +61,7 @@ extension UnsafeMutablePointer where Pointee == WorkerState {
     /// Adds to the run queue's end and lets an idle worker know. Called by the worker's own thread.
     @usableFromInline @inline(never)
     func queue(bits: UInt) {
-        // Should the stack overflow in here, nobody else has the item.
+        // Should the stack overflow from here on, nobody else has the item.
         conclave_enter_section()
         defer { conclave_leave_section() }
         noteWake()
@@ -69,7 +69,7 @@ extension UnsafeMutablePointer where Pointee == WorkerState {
         pointee.withScheduler { $0.notifyOfWork() }
     }
 
-    /// The actor that runs now has woken another one. Relaxed: see `wakeCount`.
+    /// The actor that runs now has put another one in the queue. Relaxed: see `wakeCount`.
     private func noteWake() {
         let batch = pointee.batches.load(ordering: .relaxed)
         let isFirst = batch != pointee.wakingBatch.load(ordering: .relaxed)

@@ -1,5 +1,6 @@
 // The lock around a bounded mailbox, and its doorbell in the lock-free one.
 
+internal import ConclavePlatform
 internal import Synchronization
 
 /// A bounded actor's messages and signals, in one order.
@@ -32,6 +33,9 @@ final class BoundedLane: @unchecked Sendable {
     // MARK: Senders
 
     func add(_ message: NodePointer, for cell: CellPointer) -> BoundedQueue.Verdict {
+        // Here and below: should the stack overflow before the doorbell has rung, nobody would ring it again.
+        conclave_enter_section()
+        defer { conclave_leave_section() }
         lock.lock()
         let verdict = queue.add(message)
         let rings = queue.takeRing()
@@ -42,6 +46,8 @@ final class BoundedLane: @unchecked Sendable {
 
     /// Nil: the waiter waits, and is resumed in its turn. Withdrawn: it had given up before, the message is the caller's.
     func addOrWait(_ waiter: RoomWaiter, for cell: CellPointer) -> WaitVerdict {
+        conclave_enter_section()
+        defer { conclave_leave_section() }
         lock.lock()
         if waiter.isWithdrawn {
             lock.unlock()
@@ -72,6 +78,8 @@ final class BoundedLane: @unchecked Sendable {
 
     /// False: the actor has ended, the signal is the caller's.
     func addSignal(_ signal: NodePointer, for cell: CellPointer) -> Bool {
+        conclave_enter_section()
+        defer { conclave_leave_section() }
         lock.lock()
         let isAdded = queue.addSignal(signal)
         let rings = queue.takeRing()
