@@ -59,9 +59,18 @@ enum SnapshotFormat {
         "snapshot-\(hexadecimal(position.index.rawValue))-\(hexadecimal(position.term.rawValue)).snap"
     }
 
-    /// While it is being written here, or received.
-    static func temporaryName(_ position: LogPosition, isReceived: Bool) -> String {
-        fileName(position) + (isReceived ? ".part" : ".tmp")
+    /// While it is being written here.
+    static func temporaryName(_ position: LogPosition) -> String { fileName(position) + ".tmp" }
+
+    /// While it is being received: none of `names`, since an earlier one of the same position may yet be adopted or discarded.
+    static func receivedName(_ position: LogPosition, besides names: [String]) -> String {
+        var name = fileName(position) + ".part"
+        var number = 1
+        while names.contains(name) {
+            number += 1
+            name = fileName(position) + ".part\(number)"
+        }
+        return name
     }
 
     /// The position in a file's name, with what follows it; nil for files that are no snapshots.

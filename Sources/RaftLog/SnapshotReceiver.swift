@@ -20,8 +20,12 @@ package final class SnapshotReceiver {
         self.disk = disk
         self.cluster = cluster
         self.info = info
-        name = SnapshotFormat.temporaryName(info.position, isReceived: true)
-        do { file = try disk.create(name) } catch { throw LogError(writing: error) }
+        do {
+            name = SnapshotFormat.receivedName(info.position, besides: try disk.list())
+            file = try disk.create(name)
+        } catch {
+            throw LogError(writing: error)
+        }
     }
 
     deinit { abandon() }

@@ -66,7 +66,7 @@ package final class SnapshotWriter {
 
     init(_ disk: any Disk, _ cluster: ClusterID, _ position: LogPosition) throws(LogError) {
         self.disk = disk
-        name = SnapshotFormat.temporaryName(position, isReceived: false)
+        name = SnapshotFormat.temporaryName(position)
         trailer = SnapshotTrailer(position: position)
         let header = RawStorage(zeros: SnapshotFormat.headerSizeBytes)
         seed = SnapshotFormat.encodeHeader(position, cluster, into: header.bytes)

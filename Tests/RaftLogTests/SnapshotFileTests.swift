@@ -135,6 +135,26 @@ struct SnapshotFileTests {
         #expect(state == bytes(500_000))
     }
 
+    @Test("a snapshot that arrives twice has two files: when the first is discarded, the second one is whole")
+    func receivedTwice() throws {
+        let info = try adopted(bytes(5_000))
+        let content = try #require(disk.contents(of: info.fileName))
+        let target = MemoryDisk()
+        let received = SnapshotFiles(disk: target, cluster: cluster)
+        func receive() throws -> SealedSnapshot {
+            let receiver = try received.receive(info)
+            try content.withUnsafeBytes { try receiver.write($0, at: 0) }
+            return try receiver.finish()
+        }
+        let (first, second) = (try receive(), try receive())
+        #expect(try target.list().count == 2)
+        received.discard(first)
+        let left = try target.list()
+        #expect(left.count == 1 && left.first.flatMap { target.contents(of: $0) } == content)
+        received.discard(second)
+        #expect(try target.list().isEmpty)
+    }
+
     @Test("a file that arrives damaged is refused and removed")
     func receivedDamaged() throws {
         let info = try adopted(bytes(5_000))

@@ -56,7 +56,7 @@ struct SnapshotKeeper: Behavior {
         case .take(let job, let writer): take(job, writer)
         case .send(let request, let consensus): send(request, consensus)
         case .store(let chunk, let consensus): store(chunk, consensus)
-        case .discard(let sealed): discard(sealed)
+        case .discard(let sealed): files.discard(sealed)
         case .run(let body): body()
         case .adopted(let info): current = info
         case .sendingEnded(let position): readers[position] = nil
@@ -112,12 +112,6 @@ struct SnapshotKeeper: Behavior {
             receiver = nil
             consensus.send(.chunkRefused(received))
         }
-    }
-
-    private func discard(_ sealed: SealedSnapshot) {
-        // Another one of the same position has taken its file over.
-        if receiver?.info.position == sealed.info.position { return }
-        files.discard(sealed)
     }
 
     /// Returns the whole snapshot once it is there.
