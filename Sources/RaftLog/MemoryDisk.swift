@@ -181,12 +181,14 @@ extension MemoryDisk {
         }
     }
 
-    /// Flips one bit of a file, in what is durable and in what is seen.
+    /// Flips one bit of a file, in what is seen and, if the file is as long there, in what is durable.
     package func flipBit(of name: String, byte: Int, bit: Int) {
         state.withLock { state in
             guard let inode = state.names[name] else { preconditionFailure("no file \(name)") }
             state.inodes[inode]?.current.flipBit(byte: byte, bit: bit)
-            state.inodes[inode]?.durable.flipBit(byte: byte, bit: bit)
+            if let durable = state.inodes[inode]?.durable, byte < durable.sizeBytes {
+                state.inodes[inode]?.durable.flipBit(byte: byte, bit: bit)
+            }
         }
     }
 }

@@ -114,6 +114,26 @@ import Testing
         #expect(reports.contains { $0.repairs > 0 })
     }
 
+    @Test("a server whose disk fails to read when it starts is started again, and has lost nothing")
+    func unreadable() throws {
+        let plan = (1...6).map { "\($0 * 1_000) ms fail-read \($0 % 3 + 1)" }.joined(separator: "\n")
+        for seed in 0..<8 as Range<UInt64> {
+            let report = try Self.run(plan, seed: seed)
+            #expect(report.faults == 6 && report.repairs == 0 && report.replacements == 0)
+        }
+    }
+
+    @Test("a server whose identity file is damaged writes it again, and is still known to the others")
+    func rottenIdentity() throws {
+        for seed in 0..<8 as Range<UInt64> {
+            let report = try Self.run(
+                "2000 ms rot-identity 1\n4000 ms rot-identity 2\n6000 ms rot-identity 2",
+                seed: seed
+            )
+            #expect(report.faults == 3 && report.refusals == 0 && report.repairs == 0)
+        }
+    }
+
     @Test("a cluster goes on while one of its disks is full, and all of it when there is space again")
     func full() throws {
         let report = try Self.run("1000 ms fill-disk 1\n1000 ms fill-disk 2\n5000 ms free-disk 1\n6000 ms free-disk 2")

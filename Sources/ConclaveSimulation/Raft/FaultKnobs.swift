@@ -6,7 +6,7 @@ internal import Conclave
 package enum FaultKind: CaseIterable, Sendable {
     case network, cut, isolate, shape, slowLink, disconnect, heal
     case pause, kill, powerCut, restart, clockRate, clockJump
-    case failSync, failWrite, slowDisk, hangDisk, fillDisk, freeDisk, rot
+    case failSync, failWrite, failRead, slowDisk, hangDisk, fillDisk, freeDisk, rot, rotIdentity
     case wipe, replace, transfer
 
     /// Which profiles have it.
@@ -14,7 +14,8 @@ package enum FaultKind: CaseIterable, Sendable {
         switch self {
         case .network, .cut, .isolate, .shape, .slowLink, .disconnect, .heal, .pause, .clockRate, .clockJump:
             profile.hasNetworkFaults
-        case .kill, .powerCut, .restart, .failSync, .failWrite, .slowDisk, .hangDisk, .fillDisk, .freeDisk, .rot:
+        case .kill, .powerCut, .restart, .failSync, .failWrite, .failRead, .slowDisk, .hangDisk, .fillDisk, .freeDisk,
+            .rot, .rotIdentity:
             profile.hasDiskFaults
         case .wipe, .replace, .transfer: profile == .all
         }

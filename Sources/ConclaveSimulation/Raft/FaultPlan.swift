@@ -44,6 +44,8 @@ package enum Fault: Hashable, Sendable {
     case failSync(NodeID)
     /// The next write to a server's disk fails.
     case failWrite(NodeID)
+    /// A server starts anew, and one of the first reads of its disk fails.
+    case failRead(NodeID)
     /// Whatever a server does with its disk takes so much longer from now on.
     case slowDisk(NodeID, Duration)
     /// A server's disk does nothing for so long.
@@ -54,6 +56,8 @@ package enum Fault: Hashable, Sendable {
     case freeDisk(NodeID)
     /// One bit of what a server has acknowledged is wrong. It starts anew and finds it (rule P34).
     case rot(NodeID)
+    /// One bit of the file that says whose data it is is wrong. The server starts anew and writes the file again.
+    case rotIdentity(NodeID)
 
     // Members
 
@@ -162,11 +166,13 @@ package struct FaultPlan: Hashable, Sendable {
         case .clockJump: return .clockJump(node, knobs.clockJump.draw(&random))
         case .failSync: return .failSync(node)
         case .failWrite: return .failWrite(node)
+        case .failRead: return .failRead(node)
         case .slowDisk: return .slowDisk(node, knobs.slowDisk.draw(&random))
         case .hangDisk: return .hangDisk(node, knobs.hangDisk.draw(&random))
         case .fillDisk: return .fillDisk(node)
         case .freeDisk: return .freeDisk(node)
         case .rot: return .rot(node)
+        case .rotIdentity: return .rotIdentity(node)
         case .wipe: return .wipe(node)
         case .replace: return .replace(node)
         case .transfer: return .transfer(to: node)

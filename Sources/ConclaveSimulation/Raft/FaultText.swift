@@ -61,11 +61,13 @@ extension Fault: CustomStringConvertible {
         case .clockJump(let node, let duration): "clock-jump \(node.rawValue) \(duration.milliseconds) ms"
         case .failSync(let node): "fail-sync \(node.rawValue)"
         case .failWrite(let node): "fail-write \(node.rawValue)"
+        case .failRead(let node): "fail-read \(node.rawValue)"
         case .slowDisk(let node, let delay): "slow-disk \(node.rawValue) \(delay.milliseconds) ms"
         case .hangDisk(let node, let duration): "hang-disk \(node.rawValue) \(duration.milliseconds) ms"
         case .fillDisk(let node): "fill-disk \(node.rawValue)"
         case .freeDisk(let node): "free-disk \(node.rawValue)"
         case .rot(let node): "rot \(node.rawValue)"
+        case .rotIdentity(let node): "rot-identity \(node.rawValue)"
         case .wipe(let node): "wipe \(node.rawValue)"
         case .replace(let node): "replace \(node.rawValue)"
         case .transfer(let node): "transfer \(node.rawValue)"
@@ -100,9 +102,11 @@ extension Fault: CustomStringConvertible {
         case ("restart", 1): self = .restart(nodes[0])
         case ("fail-sync", 1): self = .failSync(nodes[0])
         case ("fail-write", 1): self = .failWrite(nodes[0])
+        case ("fail-read", 1): self = .failRead(nodes[0])
         case ("fill-disk", 1): self = .fillDisk(nodes[0])
         case ("free-disk", 1): self = .freeDisk(nodes[0])
         case ("rot", 1): self = .rot(nodes[0])
+        case ("rot-identity", 1): self = .rotIdentity(nodes[0])
         case ("wipe", 1): self = .wipe(nodes[0])
         case ("replace", 1): self = .replace(nodes[0])
         case ("transfer", 1): self = .transfer(to: nodes[0])

@@ -279,6 +279,8 @@ package struct RaftSimulation: Sendable {
                     if await perform(.write("alive-\(number)"), key: "key-0", client: -1, on: server) { return true }
                     await simulation.sleep(for: .milliseconds(20))
                 }
+                // Perhaps all of them are about to be started again.
+                await simulation.sleep(for: .milliseconds(20))
             }
             return false
         }

@@ -37,9 +37,11 @@ extension RaftWorld {
         case .hangDisk(let place, let duration): onMachine(place) { $0.hangDisk(for: duration) }
         case .failSync(let place): onDisk(place) { $0.failNext(.sync) }
         case .failWrite(let place): onDisk(place) { $0.failNext(.write) }
+        case .failRead(let place): failRead(place)
         case .fillDisk(let place): onDisk(place) { $0.isFull = true }
         case .freeDisk(let place): onDisk(place) { $0.isFull = false }
         case .rot(let place): rot(place)
+        case .rotIdentity(let place): rotIdentity(place)
         case .wipe(let place): wipe(place)
         case .replace(let place): order(.replace(number(of: place), isLost: false))
         case .transfer(let place): order(.transfer(number(of: place)))
@@ -160,6 +162,29 @@ extension RaftWorld {
             simulation.note("\(id) has a wrong bit: \(after.corruptions.first.map { "\($0)" } ?? "")")
             return
         }
+    }
+
+    /// One bit of the file that names the server is wrong. Nothing is lost: the segments know it too.
+    private func rotIdentity(_ place: NodeID) {
+        guard let id = id(place), let disk = resident(id)?.disk else { return }
+        crash(id, losesPower: false, isFault: false)
+        defer { restart(id) }
+        guard let size = disk.contents(of: "IDENTITY")?.count, size > 0 else { return }
+        countFault()
+        let (byte, bit) = withState {
+            (Int.random(in: 0..<size, using: &$0.random), Int.random(in: 0..<8, using: &$0.random))
+        }
+        disk.flipBit(of: "IDENTITY", byte: byte, bit: bit)
+    }
+
+    /// The server starts anew, and a read fails: of the file that names it, of the log, or of a snapshot. That is no damage: it gives up and is
+    /// started again.
+    private func failRead(_ place: NodeID) {
+        guard let id = id(place), let resident = resident(id) else { return }
+        countFault()
+        crash(id, losesPower: false, isFault: false)
+        resident.trouble.failNext(.read, after: withState { Int.random(in: 0..<12, using: &$0.random) })
+        restart(id)
     }
 
     /// What would be found on a disk; nil where a server would refuse to start.
