@@ -124,7 +124,9 @@ struct Administration<Client> {
         case .transferLeadership(let target): return beginTransfer(to: target, request, &core)
         case .change(let wanted): steps = wanted
         }
-        if let refusal = refusal(of: steps, core.configuration) { return .refused(refusal) }
+        // Of a configuration that is not committed, or joint, nothing has come true yet; then the core refuses the change.
+        let isSettled = !core.configuration.isJoint && core.configurationIndex <= core.commitIndex
+        if isSettled, let refusal = refusal(of: steps, core.configuration) { return .refused(refusal) }
         switch core.change(steps) {
         case .appended(let index, let term):
             committing.append(
@@ -193,12 +195,13 @@ struct Administration<Client> {
         guard !committing.isEmpty else { return }
         committing.removeAll { change in
             if core.commitIndex >= change.index {
-                // Whoever leads goes on from a joint configuration by itself; while that is this server, it can say when it is done.
-                let isHalfDone = core.configuration.isJoint || core.configurationIndex > core.commitIndex
-                if change.isJoint, isHalfDone, core.role == .leader, core.term == change.term { return false }
+                // Whoever leads goes on from a joint configuration by itself; only while that is this server, it can say when it is done.
+                let isUnsettled = core.configuration.isJoint || core.configurationIndex > core.commitIndex
+                let isHalfDone = change.isJoint && isUnsettled
+                if isHalfDone, core.role == .leader, core.term == change.term { return false }
                 // Another leader's entry may be in its place by now. Compacted away, it cannot be looked at.
-                let isOurs = core.term(at: change.index) == change.term
-                actions.append(.answer(change.requester, isOurs ? .success(()) : .failure(.request(.timeout))))
+                let isDone = !isHalfDone && core.term(at: change.index) == change.term
+                actions.append(.answer(change.requester, isDone ? .success(()) : .failure(.request(.timeout))))
                 return true
             }
             guard core.term == change.term else {
