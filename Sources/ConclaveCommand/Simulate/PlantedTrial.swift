@@ -33,8 +33,8 @@ struct PlantedTrial: Sendable {
         var isShort: Bool { isReplayed && lines <= PlantedTrial.longestScenario }
     }
 
-    /// Bugs that only bare cores show, by a script or by many more messages: a change of several members at once is nothing that an
-    /// operator asks for.
+    /// Bugs that only bare cores show, by a script or by many more messages. The operators of a simulated cluster do not change several
+    /// members at once.
     private static let forBareCores: Set<PlantedBug> = [
         .asksForVotesBeforeDisk, .forgetsVote, .countsItselfWhenRemoved, .ignoresOutgoingVoters,
     ]
