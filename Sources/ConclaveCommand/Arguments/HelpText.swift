@@ -34,7 +34,8 @@ enum HelpText {
         case .status, .members, .health, .hash: questionNotes
         case .add: addNotes
         case .change: changeNotes
-        case .remove, .promote, .demote, .transfer, .snapshot: orderNotes
+        case .remove, .promote, .demote, .transfer: orderNotes
+        case .snapshot: snapshotNotes
         }
     }
 
@@ -53,8 +54,9 @@ enum HelpText {
         With --lease-reads 5 a leader that a majority has heard lately answers reads by itself. That is faster, and a
         bet: that no server's clock runs more than 5 percent slower than another's, and that none stands still while
         the others go on, as on a machine that is put to sleep. If it is lost, an old leader may answer with values
-        that have been overwritten. Start all servers with it, or none. A leader that dies is replaced later: only
-        when its lease is over for certain. While leadership is handed over, a majority is asked as without leases.
+        that have been overwritten. Start all servers with it, or none, and stop all servers before leases or their
+        times are changed or switched off. A leader that dies is replaced later: only when its lease is over for
+        certain. While leadership is handed over, a majority is asked as without leases.
         """
 
     private static let nodeNotes = """
@@ -114,6 +116,12 @@ enum HelpText {
     private static let orderNotes = """
         Any server may be asked; the leader does it. Exit codes: 0 done, 1 refused, with the reason, 4 unknown: a server
         was told but there is no answer, so look with 'conclave status' before you say it again; 69 no server answers.
+        """
+
+    private static let snapshotNotes = """
+        Each server does it for itself. Without --endpoints and --port: asks all members of the cluster that has a server
+        on port 7001, 7002 or 7003. Exit codes: 0 done by all, 1 a server does not answer or could not; 69 no server
+        answers.
         """
 
     private static let changeNotes = """

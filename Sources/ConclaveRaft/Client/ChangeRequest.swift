@@ -73,7 +73,7 @@ struct ChangeRequest {
     }
 
     /// What a refusal comes to that an earlier try would explain, had it been done: all of a change is done, or nothing.
-    private func so(_ reason: ChangeRefused.Reason) -> Outcome {
+    private func refusedUnlessDone(_ reason: ChangeRefused.Reason) -> Outcome {
         guard mayBeDone else { return .refused(reason) }
         return command.onlyStep == nil ? .unknown : .done
     }
@@ -91,13 +91,13 @@ struct ChangeRequest {
         case .notCaughtUp: .again(.refused(.notCaughtUp))
         // What was asked for is so.
         case .alreadyLeader: .end(.done)
-        case .alreadyVoter: .end(command.onlyStep == nil ? so(.alreadyVoter) : .done)
-        case .alreadyLearner: .end(command.onlyStep == nil ? so(.alreadyLearner) : .done)
-        case .alreadyMember: .end(so(.alreadyMember))
+        case .alreadyVoter: .end(command.onlyStep == nil ? refusedUnlessDone(.alreadyVoter) : .done)
+        case .alreadyLearner: .end(command.onlyStep == nil ? refusedUnlessDone(.alreadyLearner) : .done)
+        case .alreadyMember: .end(refusedUnlessDone(.alreadyMember))
         case .unknownServer:
             switch command.onlyStep {
             case .promote(_)?, .demote(_)?: .end(.refused(.noSuchMember))
-            default: .end(so(.noSuchMember))
+            default: .end(refusedUnlessDone(.noSuchMember))
             }
         case .namedTwice: .end(.refused(.namedTwice))
         case .noVoterLeft: .end(.refused(.noVoterLeft))

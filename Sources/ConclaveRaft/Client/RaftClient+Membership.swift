@@ -56,7 +56,8 @@ extension RaftClient {
     }
 
     /// Changes several members in one step: nobody ever sees a part of it in force. While it is under way a decision takes a majority of
-    /// the voters before it and of those after it (joint consensus, Raft dissertation §4.3).
+    /// the voters before it and of those after it (joint consensus, Raft dissertation §4.3). Who is added as a voter is a learner at
+    /// first, and gets its vote later, as with `add`.
     ///
     /// To replace nodes, add the new ones as learners first, then promote them and remove the old ones in one change.
     ///

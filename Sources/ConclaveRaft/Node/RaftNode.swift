@@ -29,6 +29,9 @@ public struct RaftNodeOptions: Sendable {
     /// of a machine that is put to sleep does. A bet that is lost lets an old leader give answers that are no longer true. Give all nodes
     /// the same, and the same heartbeat: over TCP, a node that differs is not talked to (`RaftNodeEvent.timingDiffers`), since it
     /// would not keep to what the others rely on. A leader that dies is replaced a little later, since its lease has to run out first.
+    ///
+    /// Stop all nodes before leases or their times are changed or switched off: a node that is restarted promises by its new options what
+    /// others still count on by the old ones.
     public var leaseReadDriftPercent: Int?
     /// A snapshot is taken when the log has grown by so many bytes,
     public var snapshotAfterBytes = 128 << 20
@@ -118,6 +121,7 @@ public struct RaftNodeError: Error, Sendable, CustomStringConvertible {
             switch cause {
             case is LogError, is RestoreError, is WireError, is DiskError: .storage
             case is SpawnError: .system
+            case is SocketError: .sockets
             default: .machine
             }
         self.init(reason, cause)
