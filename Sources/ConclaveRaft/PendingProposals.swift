@@ -5,7 +5,7 @@ import RaftCore
 /// What became of a command so far, and what follows from it.
 ///
 /// A command is proposed in one term: by the leader in its own, by a follower through a message that names the term and that the
-/// leader of any other term ignores. Terms only grow along the log. So once an entry of a later term is committed, a command of
+/// leader of any other term refuses. Terms only grow along the log. So once an entry of a later term is committed, a command of
 /// an earlier term that has not been seen by then will never be: it is definitely not done and may be proposed again, without
 /// any risk of doing it twice.
 struct PendingProposals<Completion> {
@@ -59,6 +59,18 @@ struct PendingProposals<Completion> {
 
     /// The commands that wait for a leader.
     func waiting() -> [UInt64] { sequences { $0.term == nil } }
+
+    /// The first commands that wait for a leader: those of so many bytes together, and at least one.
+    func waiting(upToBytes bound: Int) -> [UInt64] {
+        var bytes = 0
+        return Array(
+            waiting().prefix { sequence in
+                let isFirst = bytes == 0
+                bytes += payload(sequence)?.count ?? 0
+                return isFirst || bytes <= bound
+            }
+        )
+    }
 
     func payload(_ sequence: UInt64) -> [UInt8]? { slot(sequence).flatMap { slots[$0]?.payload } }
 

@@ -57,6 +57,20 @@ struct PendingProposalsTests {
         #expect(pending.payload(first + 2) == nil)
     }
 
+    @Test("of the commands that wait, the first so many bytes are passed on again, and one however large")
+    func waitingBytes() {
+        var pending = Pending()
+        let first = pending.nextSequence
+        for (size, term) in [(5, nil), (100, Term(1)), (3, nil), (4, nil), (1, nil)] {
+            let payload = [UInt8](repeating: 1, count: size)
+            pending.add(.init(payload: payload, completion: size, term: term, deadline: 9))
+        }
+        #expect(pending.waiting(upToBytes: 1) == [first])
+        #expect(pending.waiting(upToBytes: 8) == [first, first + 2])
+        #expect(pending.waiting(upToBytes: 11) == [first, first + 2])
+        #expect(pending.waiting(upToBytes: 100) == pending.waiting())
+    }
+
     @Test("a refusal is about a command that is not done and was last proposed in the same term")
     func refused() {
         var pending = Pending()

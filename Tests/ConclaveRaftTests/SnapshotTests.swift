@@ -170,21 +170,23 @@ struct SnapshotTests {
                 status: status
             )
         }
-        let apply = { (index: UInt64) in
+        let apply = { (index: UInt64, completion: Completion?) in
             let entry = Entry(term: Term(1), index: LogIndex(index), kind: .noop, payload: [])
-            applier.send(.apply([entry], completions: [nil], reportsTo: nil))
+            applier.send(.apply([entry], completions: [completion], reportsTo: nil))
         }
+        let outcome = Mutex<Result<Int, RaftError>?>(nil)
         applier.send(.awaitRestore)
-        apply(6)
+        apply(6, CommandCompletion<CountingMachine> { result in outcome.withLock { $0 = result } })
         applier.send(.awaitRestore)
         applier.send(.restore(first))
         applier.send(.restore(second.info))
-        apply(10)
+        apply(10, nil)
         let answer = await withCheckedContinuation { continuation in
             let query = QueryCompletion<CountingMachine>(1) { continuation.resume(returning: $0) }
             applier.send(.read([query], at: LogIndex(10), deadline: .max))
         }
         #expect(answer == .success(0) && status.appliedIndex == LogIndex(10))
+        #expect(outcome.withLock { $0 } == .failure(.unknown(.overtaken)))
         await system.shutdown()
         log.close()
     }

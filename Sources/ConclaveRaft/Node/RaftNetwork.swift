@@ -22,6 +22,8 @@ public final class RaftNetwork: Sendable {
         var stations: [NodeID: Station] = [:]
         /// Whose frames were let in, since both are there.
         var up: Set<Link> = []
+        /// From those who were refused to those who did: told once, until one of the two is there anew.
+        var refused: Set<Link> = []
         var cut: Set<Link> = []
         var filter: @Sendable (WireMessage, _ from: NodeID, _ to: NodeID) -> Bool = { _, _, _ in true }
     }
@@ -76,6 +78,7 @@ public final class RaftNetwork: Sendable {
         state.withLock { state in
             state.stations[id] = Station(handshake: handshake, sink: sink, onRefusal: onRefusal)
             state.up = state.up.filter { $0.from != id && $0.to != id }
+            state.refused = state.refused.filter { $0.from != id && $0.to != id }
         }
     }
 
@@ -109,14 +112,18 @@ public final class RaftNetwork: Sendable {
         }
     }
 
+    private func refused(_ link: Link, _ station: Station) {
+        if state.withLock({ $0.refused.insert(link).inserted }) { station.onRefusal(link.to) }
+    }
+
     /// The first frame on its way: false when one of the two refuses the other.
     private func connect(_ link: Link, _ sender: Station, _ receiver: Station) -> Bool {
         if receiver.sink.refusal(of: sender.handshake) != nil {
-            sender.onRefusal(link.to)
+            refused(link, sender)
             return false
         }
         if sender.sink.refusal(of: receiver.handshake) != nil {
-            receiver.onRefusal(link.from)
+            refused(Link(from: link.to, to: link.from), receiver)
             return false
         }
         if state.withLock({ $0.up.insert(link).inserted }) {

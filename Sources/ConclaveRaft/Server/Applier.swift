@@ -98,8 +98,12 @@ struct Applier<Machine: StateMachine>: Behavior {
         switch consume message {
         case .awaitRestore:
             restoresDue += 1
-            // The state of the last one has all entries that came before.
-            postponed.removeAll { if case .apply = $0 { true } else { false } }
+            // The state of the last one has all entries that came before, but not what they came to.
+            postponed.removeAll { message in
+                guard case .apply(_, let completions, _) = message else { return false }
+                for completion in completions { completion?.fail(.unknown(.overtaken)) }
+                return true
+            }
         case .restore(let info): try restore(info, context)
         case let other: postponed.append(other)
         }

@@ -11,6 +11,9 @@ struct Consensus: Behavior {
     typealias Message = ConsensusMessage
 
     var core: RaftCore
+    /// How much of what waits is passed on again with each timer: a leader that hands over refuses all of it, time after time.
+    private static let retriedBytes = 8 << 20
+
     private let options: ConsensusOptions
     private let process: UInt64
     private let outbox: Outbox
@@ -100,7 +103,8 @@ struct Consensus: Behavior {
         case .chunkRefused(let chunk): core.chunkRefused(chunk)
         case .snapshotUnreadable(let request): core.snapshotUnreadable(request)
         case .linkDown(let peer, let hasMoved):
-            core.peerDisconnected(peer)
+            // A leader that is found elsewhere has not gone: its followers have no reason to stand for election.
+            if !hasMoved || core.role == .leader { core.peerDisconnected(peer) }
             membership.linkDown(peer, hasMoved: hasMoved, core)
         case .membership(let message): membership.receive(message, &core, deadline: deadline)
         case .timerFired: checkTimeouts()
@@ -147,7 +151,9 @@ struct Consensus: Behavior {
         core.checkTimeouts()
         for (completion, mayBeDone) in proposals.expire(at: now) { completion.fail(mayBeDone ? .timeout : .noLeader) }
         // A leader that goes on leading after all, as after a transfer that came to nothing, does not tell followers.
-        if core.role != .leader, core.leader != nil { for sequence in proposals.waiting() { submit(sequence) } }
+        if core.role != .leader, core.leader != nil {
+            for sequence in proposals.waiting(upToBytes: Self.retriedBytes) { submit(sequence) }
+        }
         // A leader that hears a quorum, but cannot commit the first entry of its term, answers no read and fails none.
         fail(reads.expire(at: now))
         if applierDeadline > 0 {

@@ -63,5 +63,13 @@ import Testing
         core.snapshotTaken(core.snapshotMetadata(at: LogIndex(3)), keeping: .none)
         #expect(core.appliedIndex == LogIndex(3) && core.unappliedBytes == 10)
         #expect(core.takeOutput().committed.map(\.index.rawValue) == [5, 6, 7])
+        // Another server leads by now, and sends a snapshot.
+        let snapshot = SnapshotMetadata(last: position(20, 2), configuration: Configuration(voters: [n1, n2, n3]))
+        let chunk = SnapshotChunk(snapshot: snapshot, offset: 0, bytes: [1], isLast: true, session: .zero)
+        core.hear(.installSnapshot(chunk), from: n2, term: 2)
+        for piece in core.sync().chunksToStore { core.chunkStored(piece) }
+        core.sync()
+        #expect(core.appliedIndex == LogIndex(20) && core.handedToApply == LogIndex(20) && core.unappliedBytes == 0)
+        #expect(!core.isHalfUnapplied)
     }
 }
