@@ -37,6 +37,25 @@ import Testing
         _ = try RaftSimulation.run(seed: read.seed, read.options)
     }
 
+    @Test("no server is wiped whose operators are too busy to replace it (found by seed 146)")
+    func busyOperators() throws {
+        let text = """
+            > cluster 3 seed=146 milliseconds=189000
+            > at 31892 fill-disk 1
+            > at 126304 power-cut 3
+            > at 131752 replace 2
+            > at 142280 transfer 2
+            > at 161399 replace 2
+            > at 170507 transfer 3
+            > at 187578 rot-identity 3
+            > at 187926 wipe 1
+            > run
+
+            """
+        let scenario = try ClusterScenario(text: text)
+        _ = try RaftSimulation.run(seed: scenario.seed, scenario.options)
+    }
+
     @Test("a scenario of a cluster is read as it was written, and nothing else is")
     func text() throws {
         for seed in 0..<50 as Range<UInt64> {

@@ -27,11 +27,15 @@ extension RaftWorld {
     private static let orderBound = 4
 
     func order(_ order: Order) {
+        guard mayOrder else { return }
         withState { state in
-            guard state.places.indices.contains(order.place), state.orders.count < Self.orderBound else { return }
+            guard state.places.indices.contains(order.place) else { return }
             state.orders.append(order)
         }
     }
+
+    /// Whether operators would not leave out one order more.
+    var mayOrder: Bool { withState { $0.orders.count < Self.orderBound } }
 
     /// Whether operators have nothing to do.
     var isInOrder: Bool { withState { $0.orders.isEmpty } }

@@ -115,7 +115,7 @@ extension RaftWorld {
     /// what rule P28 asks for. Then the operators have to replace it.
     private func wipe(_ place: NodeID) {
         let number = number(of: place)
-        guard let id = id(place), mayLose(number), let resident = resident(id) else { return }
+        guard let id = id(place), mayLose(number), mayOrder, let resident = resident(id) else { return }
         // The others must know whom to refuse. They do once a leader has written down who is who; until then a founder that is wiped is
         // no stranger to those who have not heard of it.
         let isKnown = withState { $0.places }.allSatisfy {
