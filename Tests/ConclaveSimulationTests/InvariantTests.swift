@@ -98,6 +98,10 @@ private func snapshot(at index: UInt64, term: UInt64 = 1, voters: [UInt64] = [1,
         )
         let other = MadeUpCore(2, term: 3, log: [1, 2], role: .leader)
         #expect(checker.elected(other)?.hasPrefix("leader completeness") == true)
+        // A candidate of term 2 that counts its last vote late: the leader of term 4 need not have asked it (seed 477).
+        #expect(checker.look(at: MadeUpCore(1, term: 4, log: [1, 1, 4], commit: 3, role: .leader)) == nil)
+        #expect(checker.elected(MadeUpCore(2, term: 2, log: [1, 1, 2], role: .leader)) == nil)
+        #expect(checker.elected(MadeUpCore(2, term: 5, log: [1, 1, 5], role: .leader)) != nil)
     }
 
     @Test("P1: a leader that commits an entry of an earlier term by counting is a violation; a follower may hear of it")

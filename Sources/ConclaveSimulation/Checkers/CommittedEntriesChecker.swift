@@ -6,6 +6,8 @@ package import RaftCore
 package struct CommittedEntriesChecker: Sendable {
     /// From index 1.
     private var terms: [Term] = []
+    /// By which term each of them was known to be committed, at the latest.
+    private var committedBy: [Term] = []
     /// What was looked at of each server.
     private var seen = NumberedTable<NodeID, LogIndex>()
     /// How many entries are known to be committed.
@@ -33,6 +35,7 @@ package struct CommittedEntriesChecker: Sendable {
             }
             if place == terms.count {
                 terms.append(term)
+                committedBy.append(core.term)
             } else if terms[place] != term {
                 return
                     "committed entries: server \(core.id) has \(index) of \(term), committed was that of \(terms[place])"
@@ -42,12 +45,13 @@ package struct CommittedEntriesChecker: Sendable {
         return nil
     }
 
-    /// Leader completeness (Raft §5.4.3). Nil, or what the new leader lacks.
+    /// Leader completeness (Raft §5.4.3). Nil, or what the new leader lacks of what earlier terms committed: a candidate that was paused
+    /// may count its last vote when others have long led, and committed, in a later term.
     package func elected(_ core: some ObservedCore) -> String? {
         var place = Int(core.logStart.index.rawValue)
         while place < terms.count {
             let index = LogIndex(UInt64(place + 1))
-            if core.term(at: index) != terms[place] {
+            if committedBy[place] < core.term, core.term(at: index) != terms[place] {
                 return "leader completeness: server \(core.id) leads in \(core.term) without committed \(index)"
             }
             place += 1
