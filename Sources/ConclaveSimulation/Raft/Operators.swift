@@ -119,7 +119,7 @@ extension RaftWorld {
     /// A server that is no member any more is switched off for good.
     private func retire(_ id: NodeID) {
         crash(id, losesPower: true, isFault: false)
-        withState { $0.residents[id]?.isRetired = true }
+        withState { _ = $0.retired.insert(id) }
     }
 
     /// Asks any server. True: it is done, now or by an earlier try.

@@ -124,13 +124,8 @@ extension RaftWorld {
         guard isKnown else { return }
         countFault()
         crash(id, losesPower: true, isFault: false)
-        withState {
-            $0.losers.insert(number)
-            $0.residents[id]?.disk = MemoryDisk(location: "new disk of \(id)")
-            $0.residents[id]?.incarnation = $0.random.next()
-        }
-        network.forget(PeerID(id.rawValue))
-        watch.wiped(id)
+        _ = withState { $0.losers.insert(number) }
+        resident.wipe()
         restart(id)
         order(.replace(number, isLost: true))
     }
@@ -142,18 +137,18 @@ extension RaftWorld {
         guard let id = id(place), mayLose(number), let resident = resident(id) else { return }
         crash(id, losesPower: false, isFault: false)
         defer { restart(id) }
-        guard let before = Self.recovery(of: resident.disk, id, resident.incarnation) else { return }
+        guard let before = resident.recovery(of: resident.disk) else { return }
         let files = ((try? resident.disk.list()) ?? []).filter { $0.hasPrefix("segment-") }
         for _ in 0..<8 {
-            guard let file = withState({ files.randomElement(using: &$0.random) }),
+            guard let file = site.draw({ files.randomElement(using: &$0) }),
                 let size = resident.disk.contents(of: file)?.count, size > 0
             else { return }
-            let (byte, bit) = withState {
-                (Int.random(in: 0..<size, using: &$0.random), Int.random(in: 0..<8, using: &$0.random))
+            let (byte, bit) = site.draw {
+                (Int.random(in: 0..<size, using: &$0), Int.random(in: 0..<8, using: &$0))
             }
             let copy = resident.disk.copy()
             copy.flipBit(of: file, byte: byte, bit: bit)
-            guard let after = Self.recovery(of: copy, id, resident.incarnation), after.lost != nil,
+            guard let after = resident.recovery(of: copy), after.lost != nil,
                 after.entries.count == before.entries.count, after.tornTail == before.tornTail
             else { continue }
             countFault()
@@ -171,8 +166,8 @@ extension RaftWorld {
         defer { restart(id) }
         guard let size = disk.contents(of: "IDENTITY")?.count, size > 0 else { return }
         countFault()
-        let (byte, bit) = withState {
-            (Int.random(in: 0..<size, using: &$0.random), Int.random(in: 0..<8, using: &$0.random))
+        let (byte, bit) = site.draw {
+            (Int.random(in: 0..<size, using: &$0), Int.random(in: 0..<8, using: &$0))
         }
         disk.flipBit(of: "IDENTITY", byte: byte, bit: bit)
     }
@@ -183,19 +178,7 @@ extension RaftWorld {
         guard let id = id(place), let resident = resident(id) else { return }
         countFault()
         crash(id, losesPower: false, isFault: false)
-        resident.trouble.failNext(.read, after: withState { Int.random(in: 0..<12, using: &$0.random) })
+        resident.trouble.failNext(.read, after: site.draw { Int.random(in: 0..<12, using: &$0) })
         restart(id)
-    }
-
-    /// What would be found on a disk; nil where a server would refuse to start.
-    private static func recovery(of disk: MemoryDisk, _ id: NodeID, _ incarnation: UInt64) -> Recovered? {
-        let copy = disk.copy()
-        let opened = try? WriteAheadLog.open(
-            disk: copy,
-            identity: identity(id, incarnation),
-            ifMissing: .create,
-            ifDamaged: .quarantine
-        )
-        return opened?.recovered
     }
 }
