@@ -51,7 +51,14 @@ import Testing
         options.isRepeated = true
         options.profile = .calm
         _ = try RaftSimulation.run(seed: 1, options)
-        options.wrapDisk = { FickleDisk($0) }
+        options.wrapDisk = {
+            SyncHookDisk($0) { (disk, file) throws(DiskError) in
+                if Int.random(in: 0..<20) == 0 {
+                    throw DiskError(.sync, path: file.name, cause: .system(code: 5, message: "EIO"))
+                }
+                try disk.sync(file)
+            }
+        }
         #expect {
             _ = try RaftSimulation.run(seed: 1, options)
         } throws: {
@@ -90,38 +97,4 @@ import Testing
             try simulation.run(deadline: .seconds(60)) { _ = await node.terminated() }
         }
     }
-}
-
-/// Now and then it fails to sync, by the system's chance.
-private final class FickleDisk: Disk {
-    private let disk: any Disk
-    var location: String { disk.location }
-
-    init(_ disk: any Disk) { self.disk = disk }
-
-    func sync(_ file: DiskFile) throws(DiskError) {
-        if Int.random(in: 0..<20) == 0 {
-            throw DiskError(.sync, path: file.name, cause: .system(code: 5, message: "EIO"))
-        }
-        try disk.sync(file)
-    }
-
-    func syncDirectory() throws(DiskError) { try disk.syncDirectory() }
-    func lock() throws(DiskError) -> DiskFile { try disk.lock() }
-    func list() throws(DiskError) -> [String] { try disk.list() }
-    func open(_ name: String) throws(DiskError) -> DiskFile { try disk.open(name) }
-    func create(_ name: String) throws(DiskError) -> DiskFile { try disk.create(name) }
-    func size(of file: DiskFile) throws(DiskError) -> Int { try disk.size(of: file) }
-    func read(_ file: DiskFile, at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(DiskError) -> Int {
-        try disk.read(file, at: offset, into: buffer)
-    }
-    func write(_ file: DiskFile, at offset: Int, _ bytes: UnsafeRawBufferPointer) throws(DiskError) {
-        try disk.write(file, at: offset, bytes)
-    }
-    func reserve(_ file: DiskFile, sizeBytes: Int) throws(DiskError) {
-        try disk.reserve(file, sizeBytes: sizeBytes)
-    }
-    func close(_ file: DiskFile) { disk.close(file) }
-    func rename(_ name: String, to newName: String) throws(DiskError) { try disk.rename(name, to: newName) }
-    func remove(_ name: String) throws(DiskError) { try disk.remove(name) }
 }

@@ -1,6 +1,5 @@
 import ConclaveSimulation
 import Foundation
-import RaftLog
 import Testing
 
 /// Raft servers, unchanged, on simulated machines. `CONCLAVE_RAFT_SEEDS` says how many seeds.
@@ -43,7 +42,7 @@ import Testing
         var options = RaftRunOptions()
         options.profile = .disk
         options.faultPhase = .seconds(10)
-        options.wrapDisk = { LyingDisk($0) }
+        options.wrapDisk = { SyncHookDisk($0) { _, _ in } }
         var caught: UInt64?
         for seed in 0..<40 as Range<UInt64> where caught == nil {
             do throws(RaftRunFailure) { _ = try RaftSimulation.run(seed: seed, options) } catch {
@@ -93,33 +92,4 @@ import Testing
         ]
         for text in bad { #expect(throws: FaultPlanError.self) { try FaultPlan(text: text) } }
     }
-}
-
-/// Says that everything is on the disk, and does nothing for it.
-private final class LyingDisk: Disk {
-    private let disk: any Disk
-    var location: String { disk.location }
-
-    init(_ disk: any Disk) { self.disk = disk }
-
-    func sync(_ file: DiskFile) throws(DiskError) {}
-
-    func syncDirectory() throws(DiskError) { try disk.syncDirectory() }
-    func lock() throws(DiskError) -> DiskFile { try disk.lock() }
-    func list() throws(DiskError) -> [String] { try disk.list() }
-    func open(_ name: String) throws(DiskError) -> DiskFile { try disk.open(name) }
-    func create(_ name: String) throws(DiskError) -> DiskFile { try disk.create(name) }
-    func size(of file: DiskFile) throws(DiskError) -> Int { try disk.size(of: file) }
-    func read(_ file: DiskFile, at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(DiskError) -> Int {
-        try disk.read(file, at: offset, into: buffer)
-    }
-    func write(_ file: DiskFile, at offset: Int, _ bytes: UnsafeRawBufferPointer) throws(DiskError) {
-        try disk.write(file, at: offset, bytes)
-    }
-    func reserve(_ file: DiskFile, sizeBytes: Int) throws(DiskError) {
-        try disk.reserve(file, sizeBytes: sizeBytes)
-    }
-    func close(_ file: DiskFile) { disk.close(file) }
-    func rename(_ name: String, to newName: String) throws(DiskError) { try disk.rename(name, to: newName) }
-    func remove(_ name: String) throws(DiskError) { try disk.remove(name) }
 }
