@@ -65,7 +65,7 @@ struct DamageTests {
                     damaged.flipBit(of: name, byte: byte, bit: bit)
                     let inLastBatch = name == last.file && (lastStart..<last.offset).contains(byte)
                     do throws(LogError) {
-                        let (log, recovered) = try openQuarantined(damaged)
+                        let (log, recovered) = try openQuarantined(damaged, options: Self.options)
                         if recovered.damaged.isEmpty {
                             let cut =
                                 inLastBatch && recovered.tornTail != nil && recovered.state == states[states.count - 2]
@@ -95,16 +95,6 @@ struct DamageTests {
         }
     }
 
-    private func openQuarantined(_ disk: any Disk) throws(LogError) -> (log: WriteAheadLog, recovered: Recovered) {
-        try WriteAheadLog.open(
-            disk: disk,
-            identity: identity,
-            ifMissing: .refuse,
-            ifDamaged: .quarantine,
-            options: Self.options
-        )
-    }
-
     /// The rest is usable, what is damaged comes back from the truth of a peer, and stays.
     private func repairAll(
         _ log: WriteAheadLog,
@@ -130,7 +120,7 @@ struct DamageTests {
                 return
             }
         }
-        let (again, _) = try openQuarantined(disk)
+        let (again, _) = try openQuarantined(disk, options: Self.options)
         let copies = truth.entries.filter { lost.contains($0.index) }
         // A copy of another term is passed over.
         let wrong = copies.map { Entry(term: $0.term.next, index: $0.index, kind: $0.kind, payload: [1] + $0.payload) }
@@ -193,7 +183,7 @@ struct DamageTests {
         let truth = (1...20).map { entry($0, term: $0 / 8 + 1) }
         for first in stride(from: 10, through: 18, by: 2) {
             let copy = disk.copy()
-            let (again, recovered) = try openQuarantined(copy)
+            let (again, recovered) = try openQuarantined(copy, options: Self.options)
             #expect(recovered.damaged.map(\.index) == [LogIndex(10), LogIndex(13)])
             #expect(recovered.intactEntries == Array(truth[..<9]) && recovered.lost == LogIndex(10)...LogIndex(20))
             // The caller knows nothing of what lies behind the damage.
@@ -204,7 +194,7 @@ struct DamageTests {
                 next += 2
                 let crashed = copy.copy()
                 crashed.crash { _ in false }
-                let now = try openQuarantined(crashed).recovered
+                let now = try openQuarantined(crashed, options: Self.options).recovered
                 #expect(now.entries.count == 20 && now.lost?.lowerBound != LogIndex(10))
             }
             if first < 12 { continue }

@@ -98,20 +98,10 @@ struct DamagedHistoryTests {
         return last
     }
 
-    private func openQuarantined(_ disk: any Disk) throws(LogError) -> (log: WriteAheadLog, recovered: Recovered) {
-        try WriteAheadLog.open(
-            disk: disk,
-            identity: identity,
-            ifMissing: .refuse,
-            ifDamaged: .quarantine,
-            options: Self.options
-        )
-    }
-
     private func judge(_ disk: MemoryDisk, _ promise: Promise, _ said: String) throws(LogError) -> Outcome {
         let truth = promise.acknowledged
         let strict = disk.copy()
-        let (log, recovered) = try openQuarantined(disk)
+        let (log, recovered) = try openQuarantined(disk, options: Self.options)
         let state = recovered.state
         if recovered.damaged.isEmpty {
             if truth.isKept(by: state) { return .harmless }

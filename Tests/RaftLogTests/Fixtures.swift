@@ -37,6 +37,20 @@ func open(
     try WriteAheadLog.open(disk: disk, identity: expected, ifMissing: ifMissing, options: options)
 }
 
+/// Opens a log that may be damaged, to be repaired.
+func openQuarantined(
+    _ disk: any Disk,
+    options: WriteAheadLog.Options
+) throws(LogError) -> (log: WriteAheadLog, recovered: Recovered) {
+    try WriteAheadLog.open(
+        disk: disk,
+        identity: identity,
+        ifMissing: .refuse,
+        ifDamaged: .quarantine,
+        options: options
+    )
+}
+
 /// Opens, takes what was recovered and closes again.
 func recover(_ disk: any Disk, options: WriteAheadLog.Options = small()) throws(LogError) -> Recovered {
     let (log, recovered) = try open(disk, identity, .refuse, options: options)

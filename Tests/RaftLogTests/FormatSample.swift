@@ -82,14 +82,7 @@ enum FormatSample: String, CaseIterable, Sendable {
             try put(nil, entries(42...43, term: 3))
             log.close()
             disk.flipBit(of: disk.segmentName(1), byte: place + 80 + 16 + 5, bit: 3)
-            log =
-                try WriteAheadLog.open(
-                    disk: disk,
-                    identity: identity,
-                    ifMissing: .refuse,
-                    ifDamaged: .quarantine,
-                    options: Self.options
-                ).log
+            log = try openQuarantined(disk, options: Self.options).log
             _ = try log.repair([entry(41, term: 3)])
         }
         log.close()
