@@ -20,6 +20,15 @@ import Testing
         await world.shutdown()
     }
 
+    /// Until an actor has received all of its 64 messages, of which a step may take no more than one.
+    private func stepToTheEnd(_ world: SteppedWorld, _ received: Counter) {
+        while received.value < 64 {
+            let before = received.value
+            world.scheduler.step()
+            #expect(received.value <= before + 1)
+        }
+    }
+
     @Test("Fairness: no actor holds a worker longer than its batch, by time")
     func time() async throws {
         let world = SteppedWorld()
@@ -27,19 +36,14 @@ import Testing
         let slow = try world.system.spawn { Puppet() }
         let work: Puppet.Act = { _ in
             received.up()
-            let end = ContinuousClock.now + .milliseconds(1)
-            while ContinuousClock.now < end {}
+            computeForAMillisecond()
         }
         for _ in 0..<64 { slow.act(work) }
         world.scheduler.step()
         // Half a millisecond is over with the first, but the clock is read after 2, 4, 8 messages.
         #expect(received.value <= 4)
         // It has shown that it is slow: its time counts from the first message on.
-        while received.value < 64 {
-            let before = received.value
-            world.scheduler.step()
-            #expect(received.value <= before + 1)
-        }
+        stepToTheEnd(world, received)
         // A pause does not make it a quick one.
         world.settle()
         for _ in 0..<8 { slow.act(work) }
@@ -54,19 +58,14 @@ import Testing
             let count: Counter
             mutating func receive(_ message: consuming Int, _ context: borrowing Context<Int>) async {
                 count.up()
-                let end = ContinuousClock.now + .milliseconds(1)
-                while ContinuousClock.now < end {}
+                computeForAMillisecond()
             }
         }
         let world = SteppedWorld()
         let received = Counter()
         let slow = try world.system.spawn { Slow(count: received) }
         for number in 0..<64 { slow.send(number) }
-        while received.value < 64 {
-            let before = received.value
-            world.scheduler.step()
-            #expect(received.value <= before + 1)
-        }
+        stepToTheEnd(world, received)
         await world.shutdown()
     }
 
@@ -107,4 +106,10 @@ import Testing
         #expect(try #require(await seen.first(1).first) <= 4)
         await system.shutdown()
     }
+}
+
+/// Twice as long as a batch may last.
+private func computeForAMillisecond() {
+    let end = ContinuousClock.now + .milliseconds(1)
+    while ContinuousClock.now < end {}
 }
