@@ -8,14 +8,7 @@ struct AdministrationTests {
     /// A follower of server 2.
     private func follower() -> RaftCore {
         var core = RaftCore(id: NodeID(1), voters: [NodeID(1), NodeID(2), NodeID(3)], seed: 1)
-        let heartbeat = AppendEntries(
-            previous: .start,
-            entries: [],
-            leaderCommit: .zero,
-            readRound: .zero,
-            session: .zero
-        )
-        core.step(RaftMessage(from: NodeID(2), to: NodeID(1), term: Term(1), kind: .appendEntries(heartbeat)))
+        core.step(RaftMessage(from: NodeID(2), to: NodeID(1), term: Term(1), kind: .appendEntries(.emptyHeartbeat)))
         return core
     }
 

@@ -31,13 +31,6 @@ struct WireCodecTests {
             readRound: ReadRound(.max),
             session: ReplicationSession(.max)
         )
-        let heartbeat = AppendEntries(
-            previous: .start,
-            entries: [],
-            leaderCommit: .zero,
-            readRound: .zero,
-            session: .zero
-        )
         let chunk = SnapshotChunk(
             snapshot: SnapshotMetadata(last: position, configuration: configuration),
             offset: 300,
@@ -53,7 +46,7 @@ struct WireCodecTests {
             .voteRequest(last: position, isTransfer: true),
             .voteResponse(granted: true),
             .appendEntries(append),
-            .appendEntries(heartbeat),
+            .appendEntries(.emptyHeartbeat),
             .appendAccepted(match: LogIndex(10), readRound: ReadRound(5), session: ReplicationSession(2)),
             .appendRejected(
                 previousIndex: LogIndex(7),
@@ -188,15 +181,8 @@ struct WireCodecTests {
 
     @Test("more entries announced than there can be are refused before memory is taken for them")
     func announcedEntries() {
-        let heartbeat = AppendEntries(
-            previous: .start,
-            entries: [],
-            leaderCommit: .zero,
-            readRound: .zero,
-            session: .zero
-        )
         var frame = WireCodec.encode(
-            .raft(RaftMessage(from: NodeID(1), to: NodeID(2), term: Term(9), kind: .appendEntries(heartbeat)))
+            .raft(RaftMessage(from: NodeID(1), to: NodeID(2), term: Term(9), kind: .appendEntries(.emptyHeartbeat)))
         )
         frame.replaceSubrange((frame.count - 4)..., with: [255, 255, 255, 255])
         #expect(throws: WireError.truncated) { try decode(frame) }
