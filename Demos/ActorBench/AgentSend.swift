@@ -67,8 +67,8 @@ private func streamAgent(_ count: Int) async -> Double {
 
 // MARK: A serial queue
 
+// SAFETY: `state` is only touched on `queue`.
 private final class QueueAgent: @unchecked Sendable {
-    // SAFETY: `state` is only touched on `queue`.
     private let queue = DispatchQueue(label: "agent")
     private var state = 0
 

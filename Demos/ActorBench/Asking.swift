@@ -123,8 +123,8 @@ private func streamAsk(_ count: Int) async -> Double {
 
 // MARK: A serial queue
 
+// SAFETY: `served` is only touched on `queue`.
 private final class QueueServer: @unchecked Sendable {
-    // SAFETY: `served` is only touched on `queue`.
     private let queue = DispatchQueue(label: "server")
     private var served = 0
 

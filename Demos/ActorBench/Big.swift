@@ -127,8 +127,8 @@ private func streamBig(_ pings: Int) async -> Double {
 
 // MARK: A serial queue for each actor
 
+// SAFETY: the variables are only touched on `queue`.
 private final class QueueBigNode: @unchecked Sendable {
-    // SAFETY: the variables are only touched on `queue`.
     private let queue = DispatchQueue(label: "node")
     private let done: Latch
     private var dice: Dice

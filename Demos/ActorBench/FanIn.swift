@@ -116,8 +116,8 @@ private func streamFanIn(_ senders: Int, _ each: Int) async -> Double {
 
 // MARK: A serial queue for each actor
 
+// SAFETY: `total` is only touched on `queue`.
 private final class QueueCounter: @unchecked Sendable {
-    // SAFETY: `total` is only touched on `queue`.
     private let queue = DispatchQueue(label: "counter")
     private var total = 0
     private let expected: Int

@@ -129,8 +129,8 @@ private func streamIdle(_ count: Int) async -> Double {
 
 // MARK: A serial queue for each actor
 
+// SAFETY: `seen` is only touched on `queue`.
 private final class QueueSleeper: @unchecked Sendable {
-    // SAFETY: `seen` is only touched on `queue`.
     private let queue = DispatchQueue(label: "sleeper")
     private var seen = 0
     private let ready: Latch

@@ -119,8 +119,8 @@ private func streamPingPong(_ pairs: Int, _ rounds: Int) async -> Double {
 
 // MARK: A serial queue for each actor
 
+// SAFETY: `served` is only touched on `queue`.
 private final class QueuePonger: @unchecked Sendable {
-    // SAFETY: `served` is only touched on `queue`.
     private let queue = DispatchQueue(label: "ponger")
     private var served = 0
 

@@ -103,8 +103,8 @@ private func streamRing(_ hops: Int) async -> Double {
 
 // MARK: A serial queue for each actor
 
+// SAFETY: `next` is only touched on `queue`.
 private final class QueueRingNode: @unchecked Sendable {
-    // SAFETY: `next` is only touched on `queue`.
     private let queue = DispatchQueue(label: "node")
     private let done: Latch
     private var next: QueueRingNode?

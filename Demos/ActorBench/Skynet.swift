@@ -147,8 +147,8 @@ private func streamSkynet(_ size: Int) async -> Double {
 
 // MARK: A serial queue for each actor
 
+// SAFETY: the variables are only touched on `queue`.
 private final class QueueSkynet: @unchecked Sendable {
-    // SAFETY: the variables are only touched on `queue`.
     private let queue = DispatchQueue(label: "node")
     private let report: @Sendable (Int) -> Void
     private var missing = fanOut

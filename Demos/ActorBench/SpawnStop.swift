@@ -104,8 +104,8 @@ private func streamSpawnStop(_ count: Int) async -> Double {
 
 // MARK: A serial queue for each actor
 
+// SAFETY: `seen` is only touched on `queue`.
 private final class QueueMayfly: @unchecked Sendable {
-    // SAFETY: `seen` is only touched on `queue`.
     private let queue = DispatchQueue(label: "mayfly")
     private var seen = 0
     private let done: Latch
