@@ -108,6 +108,28 @@ import Testing
         #expect(report.elections > 1)
     }
 
+    @Test("two servers are replaced by one change, with the leader among them", arguments: [3, 5])
+    func swapped(nodes: Int) throws {
+        let report = try Self.run("1000 ms swap 1 2\n4000 ms swap 3 1", nodes: nodes)
+        #expect(report.swaps == 2 && report.replacements == 0)
+        #expect(report.elections > 1)
+    }
+
+    @Test("each server loses its vote and gets it back, with the leader among them")
+    func demoted() throws {
+        let report = try Self.run("1000 ms demote 1\n1500 ms demote 2\n2000 ms demote 3")
+        #expect(report.demotions == 3)
+        #expect(report.elections > 1)
+    }
+
+    @Test("no data is lost while a server is without its vote, and no vote is taken while data is lost")
+    func demotedOrLost() throws {
+        let report = try Self.run("3000 ms demote 1\n3001 ms rot 2\n3002 ms wipe 2")
+        #expect(report.demotions == 1 && report.repairs == 0 && report.replacements == 0)
+        let other = try Self.run("4000 ms wipe 2\n4001 ms demote 1")
+        #expect(other.demotions == 0 && other.replacements == 1)
+    }
+
     @Test("a wrong bit in what a server acknowledged is found, and repaired by the others (P34)")
     func rotten() throws {
         let reports = try (0..<5).map { try Self.run("5000 ms rot 2", seed: $0) }

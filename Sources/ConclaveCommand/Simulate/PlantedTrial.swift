@@ -33,10 +33,9 @@ struct PlantedTrial: Sendable {
         var isShort: Bool { isReplayed && lines <= PlantedTrial.longestScenario }
     }
 
-    /// Bugs that only bare cores show, by a script or by many more messages. The operators of a simulated cluster do not change several
-    /// members at once.
+    /// Bugs that only bare cores show, by a script or by many more messages.
     private static let forBareCores: Set<PlantedBug> = [
-        .asksForVotesBeforeDisk, .forgetsVote, .countsItselfWhenRemoved, .ignoresOutgoingVoters,
+        .asksForVotesBeforeDisk, .forgetsVote, .countsItselfWhenRemoved,
     ]
 
     /// The bugs that the faults of a cluster bring to light.
@@ -63,6 +62,9 @@ struct PlantedTrial: Sendable {
             // Leaders that nobody hears, and that hear one other server, and what it said long ago.
             knobs = Self.knobs(every: 300...1_500, [.cut: 8, .heal: 2])
             stragglersPerMille = 300
+        case .ignoresOutgoingVoters:
+            // Changes of two members at once, while some are slower than others.
+            knobs = Self.knobs(every: 100...1_500, [.swap: 4, .slowLink: 3, .isolate: 1, .heal: 1])
         default: break
         }
     }

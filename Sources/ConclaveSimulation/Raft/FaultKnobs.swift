@@ -7,7 +7,7 @@ package enum FaultKind: CaseIterable, Sendable {
     case network, cut, isolate, shape, slowLink, disconnect, heal
     case pause, kill, powerCut, restart, clockRate, clockJump
     case failSync, failWrite, failRead, slowDisk, hangDisk, fillDisk, freeDisk, rot, rotIdentity
-    case wipe, replace, transfer
+    case wipe, replace, swap, demote, transfer
 
     /// Which profiles have it.
     func isIn(_ profile: FaultProfile) -> Bool {
@@ -17,7 +17,7 @@ package enum FaultKind: CaseIterable, Sendable {
         case .kill, .powerCut, .restart, .failSync, .failWrite, .failRead, .slowDisk, .hangDisk, .fillDisk, .freeDisk,
             .rot, .rotIdentity:
             profile.hasDiskFaults
-        case .wipe, .replace, .transfer: profile == .all
+        case .wipe, .replace, .swap, .demote, .transfer: profile == .all
         }
     }
 

@@ -65,6 +65,11 @@ package enum Fault: Hashable, Sendable {
     case wipe(NodeID)
     /// An operator adds a server and, when it votes, removes this one.
     case replace(NodeID)
+    /// An operator adds two servers and, when they have caught up, has them vote and removes these two, all in one change: by joint
+    /// consensus.
+    case swap(NodeID, NodeID)
+    /// An operator takes this server's vote, and gives it back a little later.
+    case demote(NodeID)
     /// An operator asks for this server to lead.
     case transfer(to: NodeID)
 }
@@ -175,6 +180,8 @@ package struct FaultPlan: Hashable, Sendable {
         case .rotIdentity: return .rotIdentity(node)
         case .wipe: return .wipe(node)
         case .replace: return .replace(node)
+        case .swap: return .swap(node, other)
+        case .demote: return .demote(node)
         case .transfer: return .transfer(to: node)
         }
     }

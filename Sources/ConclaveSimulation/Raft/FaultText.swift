@@ -70,6 +70,8 @@ extension Fault: CustomStringConvertible {
         case .rotIdentity(let node): "rot-identity \(node.rawValue)"
         case .wipe(let node): "wipe \(node.rawValue)"
         case .replace(let node): "replace \(node.rawValue)"
+        case .swap(let one, let other): "swap \(one.rawValue) \(other.rawValue)"
+        case .demote(let node): "demote \(node.rawValue)"
         case .transfer(let node): "transfer \(node.rawValue)"
         }
     }
@@ -109,6 +111,8 @@ extension Fault: CustomStringConvertible {
         case ("rot-identity", 1): self = .rotIdentity(nodes[0])
         case ("wipe", 1): self = .wipe(nodes[0])
         case ("replace", 1): self = .replace(nodes[0])
+        case ("swap", 2): self = .swap(nodes[0], nodes[1])
+        case ("demote", 1): self = .demote(nodes[0])
         case ("transfer", 1): self = .transfer(to: nodes[0])
         default:
             guard nodes.count == 1, let shape = LinkShape(rawValue: name) else { return nil }

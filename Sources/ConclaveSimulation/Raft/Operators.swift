@@ -1,26 +1,8 @@
-// The people who run the simulated cluster: they hand leadership over, and replace servers.
+// The people who run the simulated cluster: they hand leadership over, replace servers, and take and give votes.
 
 internal import Conclave
 internal import ConclaveRaft
 internal import RaftCore
-
-/// Something that an operator is to do about a place of the cluster.
-struct Order: Sendable {
-    enum Kind: Sendable {
-        case transfer
-        /// What was done already is done: a request may be repeated.
-        case replace(isLost: Bool, newcomer: NodeID?, oldIsRemoved: Bool, newIsAdded: Bool)
-    }
-
-    var place: Int
-    var kind: Kind
-
-    static func transfer(_ place: Int) -> Order { Order(place: place, kind: .transfer) }
-
-    static func replace(_ place: Int, isLost: Bool) -> Order {
-        Order(place: place, kind: .replace(isLost: isLost, newcomer: nil, oldIsRemoved: false, newIsAdded: false))
-    }
-}
 
 extension RaftWorld {
     /// Orders that may wait; more are left out.
@@ -29,7 +11,7 @@ extension RaftWorld {
     func order(_ order: Order) {
         guard mayOrder else { return }
         withState { state in
-            guard state.places.indices.contains(order.place) else { return }
+            guard order.places.allSatisfy(state.places.indices.contains) else { return }
             state.orders.append(order)
         }
     }
@@ -45,10 +27,13 @@ extension RaftWorld {
         guard let order = withState({ $0.orders.first }) else { return }
         switch order.kind {
         case .transfer:
-            _ = await ask(.transferLeadership(to: withState { $0.places[order.place] }), &random)
+            _ = await ask(.transferLeadership(to: server(in: order.places[0])), &random)
             withState { _ = $0.orders.removeFirst() }
+        case .swap(let newcomers, let areMembers):
+            await swap(order.places.map(server(in:)), newcomers, areMembers: areMembers, &random)
+        case .demote(let demotion): await demote(server(in: order.places[0]), demotion, &random)
         case .replace(let isLost, let newcomer, let oldIsRemoved, let newIsAdded):
-            let old = withState { $0.places[order.place] }
+            let old = server(in: order.places[0])
             if isLost, !oldIsRemoved {
                 guard await ask(.remove(old), &random) else { return }
                 retire(old)
@@ -56,18 +41,37 @@ extension RaftWorld {
             } else if let newcomer {
                 await settle(newcomer, isLost: isLost, newIsAdded: newIsAdded, replacing: old, &random)
             } else {
-                let newcomer = withState { state in
-                    state.lastID += 1
-                    state.newcomer = NodeID(state.lastID)
-                    return NodeID(state.lastID)
-                }
-                do { try settle(newcomer, founders: .unknown) } catch {
-                    simulation.fail("server \(newcomer) does not start: \(error)")
-                }
+                let newcomer = settleNewcomer()
                 update(.replace(isLost: isLost, newcomer: newcomer, oldIsRemoved: oldIsRemoved, newIsAdded: false))
             }
         }
     }
+
+    private func server(in place: Int) -> NodeID { withState { $0.places[place] } }
+
+    /// Starts a server that is yet to be added.
+    private func settleNewcomer() -> NodeID {
+        let newcomer = withState { state in
+            state.lastID += 1
+            state.newcomers.append(NodeID(state.lastID))
+            return NodeID(state.lastID)
+        }
+        do { try settle(newcomer, founders: .unknown) } catch {
+            simulation.fail("server \(newcomer) does not start: \(error)")
+        }
+        return newcomer
+    }
+
+    private func record(of newcomer: NodeID, isToBePromoted: Bool) -> MemberRecord {
+        MemberRecord(
+            newcomer,
+            peerAddress: Self.address(of: newcomer),
+            incarnation: resident(newcomer)?.incarnation,
+            isToBePromoted: isToBePromoted
+        )
+    }
+
+    // MARK: One for one
 
     private func settle(
         _ newcomer: NodeID,
@@ -77,13 +81,7 @@ extension RaftWorld {
         _ random: inout SimulationRandom
     ) async {
         if !newIsAdded {
-            let record = MemberRecord(
-                newcomer,
-                peerAddress: Self.address(of: newcomer),
-                incarnation: resident(newcomer)?.incarnation,
-                isToBePromoted: true
-            )
-            guard await ask(.add(record), &random) else { return }
+            guard await ask(.add(record(of: newcomer, isToBePromoted: true)), &random) else { return }
             return update(.replace(isLost: isLost, newcomer: newcomer, oldIsRemoved: isLost, newIsAdded: true))
         }
         guard server(newcomer)?.status.current.standing == .voter else {
@@ -99,11 +97,69 @@ extension RaftWorld {
             _ = await ask(.remove(old), &random)
             return
         }
-        retire(old)
+        take([newcomer], [old])
         withState { state in
-            state.places = state.places.map { $0 == old ? newcomer : $0 }
-            state.newcomer = nil
             state.replacements += 1
+            state.orders.removeFirst()
+        }
+    }
+
+    /// Newcomers take the places of servers that are no members any more.
+    private func take(_ newcomers: [NodeID], _ old: [NodeID]) {
+        for (newcomer, old) in zip(newcomers, old) {
+            retire(old)
+            withState { state in
+                state.places = state.places.map { $0 == old ? newcomer : $0 }
+                state.newcomers.removeAll { $0 == newcomer }
+            }
+        }
+    }
+
+    // MARK: Two for two
+
+    /// Two servers go, and two others come, by one joint change: there is no moment at which one of them is there and the other is not.
+    private func swap(
+        _ old: [NodeID],
+        _ newcomers: [NodeID],
+        areMembers: Bool,
+        _ random: inout SimulationRandom
+    ) async {
+        if newcomers.isEmpty { return update(.swap(newcomers: old.map { _ in settleNewcomer() }, areMembers: false)) }
+        if !areMembers {
+            let added = newcomers.map { ConfigurationStep.add(record(of: $0, isToBePromoted: false)) }
+            if await ask(.change(added), &random) { update(.swap(newcomers: newcomers, areMembers: true)) }
+            return
+        }
+        // Refused until both have caught up.
+        let steps = newcomers.map(ConfigurationStep.promote) + old.map(ConfigurationStep.remove)
+        guard await ask(.change(steps), &random) else { return }
+        take(newcomers, old)
+        withState { state in
+            state.swaps += 1
+            state.orders.removeFirst()
+        }
+    }
+
+    // MARK: Votes
+
+    /// How long a request may be under way of which its server knows nothing any more: on a machine that is paused, for example.
+    private static let longestRequest = Duration.seconds(10)
+
+    private func demote(_ id: NodeID, _ demotion: Order.Demotion, _ random: inout SimulationRandom) async {
+        var demotion = demotion
+        guard let ends = demotion.ends else {
+            if withState({ $0.places.count }) < 2 { return withState { _ = $0.orders.removeFirst() } }
+            if await ask(.demote(id), &random) {
+                let duration = Duration.milliseconds(Int64.random(in: 0...3_000, using: &random))
+                demotion.ends = max(simulation.time + duration, demotion.isUnsureUntil)
+            } else {
+                demotion.isUnsureUntil = simulation.time + Self.longestRequest
+            }
+            return update(.demote(demotion))
+        }
+        guard simulation.time >= ends, await ask(.promote(id), &random) else { return }
+        withState { state in
+            state.demotions += 1
             state.orders.removeFirst()
         }
     }
@@ -129,9 +185,11 @@ extension RaftWorld {
             server.administrate(command, AdminCompletion { continuation.resume(returning: $0) })
         }
         simulation.note("\(command) at \(id): \(result)")
-        switch (command.onlyStep, result) {
-        case (_, .success): return true
-        case (.remove(_)?, .failure(.refused(.unknownServer))), (.add(_)?, .failure(.refused(.alreadyMember))):
+        guard case .failure(let error) = result else { return true }
+        guard case .refused(let refusal) = error, case .change(let steps) = command else { return false }
+        // All steps of a change are done, or none.
+        switch (steps.first, refusal) {
+        case (.remove, .unknownServer), (.add, .alreadyMember), (.promote, .alreadyVoter), (.demote, .alreadyLearner):
             return true
         default: return false
         }

@@ -13,7 +13,7 @@ package enum FaultProfile: String, CaseIterable, Sendable {
     /// Machines lose their power with what was not synced, or only the process; syncs and writes fail, disks are slow, hang, are full,
     /// and forget a bit.
     case disk
-    /// Both, and servers are wiped, replaced and asked to lead.
+    /// Both, and servers are wiped, replaced, one or two at once, lose their vote for a while, and are asked to lead.
     case all
 
     var hasNetworkFaults: Bool { self == .net || self == .all }
@@ -70,6 +70,10 @@ package struct RaftRunReport: Sendable {
     package var refusals: Int
     /// Servers that operators replaced.
     package var replacements: Int
+    /// Times that operators put two servers in the place of two others by one change.
+    package var swaps: Int
+    /// Times that operators took a server's vote and gave it back.
+    package var demotions: Int
     /// Damaged logs that other servers repaired (rule P34).
     package var repairs: Int
 }

@@ -115,6 +115,8 @@ package struct RaftSimulation: Sendable {
             faults: counts.faults,
             refusals: world.network.refusalCount,
             replacements: world.replacements,
+            swaps: world.swaps,
+            demotions: world.demotions,
             repairs: world.repairs
         )
     }

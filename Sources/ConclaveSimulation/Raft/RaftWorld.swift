@@ -18,8 +18,8 @@ final class RaftWorld: Sendable {
         var retired: Set<NodeID> = []
         /// Who lives in each place of a fault plan, the first place first.
         var places: [NodeID] = []
-        /// A server that an operator has added, before it takes a place.
-        var newcomer: NodeID?
+        /// Servers that an operator has added, before they take a place.
+        var newcomers: [NodeID] = []
         var lastID: UInt64
         /// What operators are yet to do, in order.
         var orders: [Order] = []
@@ -27,6 +27,9 @@ final class RaftWorld: Sendable {
         var losers: Set<Int> = []
         var faults = 0
         var replacements = 0
+        /// Changes of several members at once, and votes taken and given back.
+        var swaps = 0
+        var demotions = 0
         var repairs = 0
     }
 
@@ -86,7 +89,7 @@ final class RaftWorld: Sendable {
     func resident(_ id: NodeID) -> Resident? { withState { $0.residents[id] } }
 
     /// All servers that belong to the cluster, or are about to.
-    var ids: [NodeID] { withState { $0.places + ($0.newcomer.map { [$0] } ?? []) } }
+    var ids: [NodeID] { withState { $0.places + $0.newcomers } }
 
     /// A server that can be asked.
     func server(_ id: NodeID) -> Server? { resident(id)?.running }
@@ -115,6 +118,8 @@ final class RaftWorld: Sendable {
     var quarantined: [NodeID] { ids.filter { server($0)?.status.current.isQuarantined == true } }
 
     var replacements: Int { withState { $0.replacements } }
+    var swaps: Int { withState { $0.swaps } }
+    var demotions: Int { withState { $0.demotions } }
     var repairs: Int { withState { $0.repairs } }
 
     var counts: (commits: Int, elections: Int, faults: Int) {

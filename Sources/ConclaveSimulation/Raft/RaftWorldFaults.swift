@@ -44,6 +44,8 @@ extension RaftWorld {
         case .rotIdentity(let place): rotIdentity(place)
         case .wipe(let place): wipe(place)
         case .replace(let place): order(.replace(number(of: place), isLost: false))
+        case .swap(let one, let other): if one != other { order(.swap(number(of: one), number(of: other))) }
+        case .demote(let place): if isWhole { order(.demote(number(of: place))) }
         case .transfer(let place): order(.transfer(number(of: place)))
         }
     }
@@ -107,8 +109,15 @@ extension RaftWorld {
         withState { state in
             guard state.places.indices.contains(place) else { return false }
             if !state.losers.contains(place), state.losers.count >= (state.places.count - 1) / 2 { return false }
-            return !state.orders.contains { $0.place == place }
+            return !state.orders.contains { $0.isDemotion || $0.places.contains(place) }
         }
+    }
+
+    /// Whether no server lacks what it acknowledged. One that does is no help to the others until it is repaired or replaced, so none of
+    /// them may be without a vote meanwhile.
+    private var isWhole: Bool {
+        !withState { $0.orders.contains(where: \.isAboutLoss) } && quarantined.isEmpty
+            && ids.compactMap(resident).allSatisfy { $0.recovery(of: $0.disk).map { $0.lost == nil } ?? false }
     }
 
     /// The machine comes back with an empty disk. As nobody knows it yet, its server is started as it always was: that it is refused is
