@@ -47,7 +47,7 @@ struct ConclaveCommand {
         case .client(let options):
             return try await runClient(options)
         case .simulate(let options):
-            if options.plantsBugs { return await runPlantedBugs() }
+            if options.plantsBugs { return try await runPlantedBugs(scenarios: options.scenarioDirectory) }
             if let file = options.scenario { return try playScenario(file) }
             return try await runSimulation(options)
         case .admin(let options):

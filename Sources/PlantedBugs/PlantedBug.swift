@@ -3,48 +3,55 @@
 internal import RaftCore
 package import RaftScenario
 
-/// A bug, and the rule of design's list of pitfalls that it breaks.
+/// A bug, and the rule of design's list of pitfalls that it breaks. What each does is its `summary`.
 package enum PlantedBug: String, CaseIterable, Sendable {
-    /// Entries of earlier terms are committed by counting.
     case commitsOldTerms
-    /// A new leader changes the membership before it has committed anything.
     case changesTooEarly
-    /// What a snapshot leaves in force is the configuration that was there before.
     case keepsConfigurationAcrossSnapshot
-    /// A leader commits with one server less than a majority.
     case countsTooFew
-    /// A follower takes for committed what is behind the last entry that a message proves.
     case commitsBeyondProof
-    /// The log is cut behind each AppendEntries, not only at a conflict.
     case shortensOnEveryAppend
-    /// Votes and acknowledgements leave before they are durable.
     case promisesBeforeDisk
-    /// A candidate asks for votes before its own log and term are durable.
     case asksForVotesBeforeDisk
-    /// A restart remembers the term but not the vote.
     case forgetsVote
-    /// A write is taken for durable when it was only issued.
     case completesBeforeDisk
-    /// A completion of an earlier term is taken for one of the present log.
     case trustsLateCompletions
-    /// An acknowledgement counts, whenever and to whomever it was made.
     case countsOldAcknowledgements
-    /// What comes from an earlier term is not answered.
     case ignoresEarlierTerms
-    /// Any acknowledgement confirms any read round.
     case confirmsAnyRound
-    /// A leader without a vote counts itself all the same.
     case countsItselfWhenRemoved
-    /// A server that lost its disk is let in as the one it was.
     case admitsWipedServers
-    /// A server whose disk lost entries goes on as if its log had never been longer.
     case ignoresLostEntries
-    /// Votes are given without comparing logs.
     case votesForAnyLog
-    /// One server believes in a smaller cluster, and so in smaller quorums.
     case believesInFewerVoters
-    /// A joint configuration takes a quorum of the new voters only.
     case ignoresOutgoingVoters
+
+    /// What goes wrong where it is planted, in a sentence for people.
+    package var summary: String {
+        switch self {
+        case .commitsOldTerms: "Entries of earlier terms are committed by counting."
+        case .changesTooEarly: "A new leader changes the membership before it has committed anything."
+        case .keepsConfigurationAcrossSnapshot:
+            "What a snapshot leaves in force is the configuration that was there before."
+        case .countsTooFew: "A leader commits with one server less than a majority."
+        case .commitsBeyondProof: "A follower takes for committed what is behind the last entry that a message proves."
+        case .shortensOnEveryAppend: "The log is cut behind each AppendEntries, not only at a conflict."
+        case .promisesBeforeDisk: "Votes and acknowledgements leave before they are durable."
+        case .asksForVotesBeforeDisk: "A candidate asks for votes before its own log and term are durable."
+        case .forgetsVote: "A restart remembers the term but not the vote."
+        case .completesBeforeDisk: "A write is taken for durable when it was only issued."
+        case .trustsLateCompletions: "A completion of an earlier term is taken for one of the present log."
+        case .countsOldAcknowledgements: "An acknowledgement counts, whenever and to whomever it was made."
+        case .ignoresEarlierTerms: "What comes from an earlier term is not answered."
+        case .confirmsAnyRound: "Any acknowledgement confirms any read round."
+        case .countsItselfWhenRemoved: "A leader without a vote counts itself all the same."
+        case .admitsWipedServers: "A server that lost its disk is let in as the one it was."
+        case .ignoresLostEntries: "A server whose disk lost entries goes on as if its log had never been longer."
+        case .votesForAnyLog: "Votes are given without comparing logs."
+        case .believesInFewerVoters: "One server believes in a smaller cluster, and so in smaller quorums."
+        case .ignoresOutgoingVoters: "A joint configuration takes a quorum of the new voters only."
+        }
+    }
 
     /// What it breaks: a pitfall's number, or where the paper says so.
     package var rule: String {

@@ -1,9 +1,9 @@
 // How a scenario shows what happened.
 
-import RaftCore
+package import RaftCore
 
 /// Short texts for what servers say, announce and hold.
-enum ScenarioPrinter {
+package enum ScenarioPrinter {
     static func line(_ message: RaftMessage) -> String {
         "\(message.from) -> \(message.to)  \(message.term)  \(text(message.kind))"
     }
@@ -45,7 +45,8 @@ enum ScenarioPrinter {
         }.joined(separator: " ")
     }
 
-    static func text(_ event: RaftEvent) -> String {
+    /// What a server announces.
+    package static func text(_ event: RaftEvent) -> String {
         switch event {
         case .roleChanged(let role, let term): "is \(text(role)) in \(term)"
         case .leaderChanged(let leader, let term):

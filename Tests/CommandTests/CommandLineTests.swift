@@ -28,6 +28,10 @@ struct CommandLineTests {
                     ClientOptions(host: "::1", port: 7002, resp3: true, command: ["SET", "a", "--port", "-1"])
                 )
             ),
+            (
+                ["sim", "--planted", "--scenarios", "there"],
+                .simulate(SimulateOptions(plantsBugs: true, scenarioDirectory: "there"))
+            ),
             (["client", "--", "-x"], .client(ClientOptions(command: ["-x"]))),
         ] as [([String], CommandLineRequest)]
     )
@@ -60,6 +64,7 @@ struct CommandLineTests {
             ("cluster --port", "--port needs a value: --port PORT"),
             ("cluster --port --json", "--port needs a value"),
             ("cluster --port=", "not empty"),
+            ("sim --scenarios there", "--scenarios: only with --planted; to play a scenario, say --scenario FILE"),
             ("cluster --port x", "give one from 1 to 65433"),
             ("cluster --port -1", "give one from 1 to 65433"),
             ("cluster --port 65434", "give one from 1 to 65433"),

@@ -246,6 +246,19 @@ import Testing
         #expect(lines[5].contains("note") && lines[5].contains("settled"))
     }
 
+    @Test("of what a trace has no room for, the notes are kept, the last ones")
+    func olderNotes() {
+        var configuration = Simulation.Configuration()
+        configuration.traceCapacity = 3
+        let simulation = Simulation(seed: 8, configuration)
+        for number in 1...3 { simulation.note("note \(number)") }
+        #expect(simulation.trace.withOlderNotes == "\(simulation.trace)")
+        for number in 4...8 { simulation.note("note \(number)") }
+        let lines = simulation.trace.withOlderNotes.split(separator: "\n")
+        #expect(lines.compactMap { $0.split(separator: " ").last.flatMap { Int($0) } } == Array(3...8))
+        #expect("\(simulation.trace)".split(separator: "\n").count == 4)
+    }
+
     @Test("nothing of a world is left when it goes")
     func nothingIsLeft() throws {
         weak var system: ActorSystem?

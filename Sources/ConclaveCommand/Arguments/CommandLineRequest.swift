@@ -208,6 +208,14 @@ extension SimulateOptions {
         isRepeated = arguments.has("--twice")
         scenario = arguments.values["--scenario"]
         plantsBugs = arguments.has("--planted")
+        guard let directory = arguments.values["--scenarios"] else { return }
+        guard plantsBugs else {
+            throw UsageError(
+                message: "--scenarios: only with --planted; to play a scenario, say --scenario FILE",
+                verb: .sim
+            )
+        }
+        scenarioDirectory = directory
     }
 }
 

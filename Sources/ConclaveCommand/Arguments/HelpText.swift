@@ -97,14 +97,17 @@ enum HelpText {
                          are slow, hang, are full or forget a bit
                   all    both, and servers that are wiped, replaced and asked to lead
 
-        The first seed that fails ends the run: its faults are cut down to those that it takes, and written to a scenario
-        that --scenario plays again, with a trace and, for a history, an HTML timeline.
+        The first seed that fails ends the run: its faults are cut down to those that it takes, and written to a scenario,
+        with a trace and, for a history, an HTML timeline. --scenario plays it again, and writes its trace and timeline anew,
+        beside it; the exit code is that of the failure.
 
         With --planted, bugs that real implementations had are planted in the servers, one after the other: the table says how
         many seeds it took to catch each, which checker did, and how many lines the scenario has that shows it. Exit code 2
-        when one is not caught within its bound.
+        when one is not caught within its bound, or its scenario cannot be played again or has more than 60 lines. Each
+        scenario is in a file, which plants its bug again; after Ctrl-C those that were found by then are there.
 
-        Exit codes: 0 all seeds held, 2 a promise was broken, 3 no progress after healing, 70 the simulation itself failed.
+        Exit codes: 0 all seeds held, 2 a promise was broken, 3 no progress after healing, 70 the simulation itself failed,
+        65 a file is no scenario or plan, 74 a file cannot be read or written.
         """
 
     private static let questionNotes = """

@@ -44,7 +44,8 @@ enum Verb: String, CaseIterable {
             "conclave node --id N (--peers 1=HOST:PORT,… | --join HOST:PORT) --client-port PORT --data DIR [options]"
         case .sim:
             "conclave sim [--seed S] [--runs N] [--minutes M] [--nodes N] [--profile calm|net|disk|all] [--plan FILE]"
-                + "\n       conclave sim --scenario FILE | --planted"
+                + "\n       conclave sim --scenario FILE"
+                + "\n       conclave sim --planted [--scenarios DIR]"
         case .client: "conclave client [-h HOST] [-p PORT] [--resp3] [COMMAND [ARGUMENT…]]"
         case .add: "conclave add ID HOST:PORT [--learner] [options]     # its peer port"
         case .change: "conclave change (add ID HOST:PORT [learner] | promote ID | demote ID | remove ID)… [options]"
@@ -140,6 +141,11 @@ enum Verb: String, CaseIterable {
         OptionSpec(name: "--plan", placeholder: "FILE", help: "the faults of the run, instead of those of its seed"),
         OptionSpec(name: "--scenario", placeholder: "FILE", help: "play what a failed seed was cut down to"),
         OptionSpec(name: "--planted", help: "plant known bugs instead, and print how many seeds catch each"),
+        OptionSpec(
+            name: "--scenarios",
+            placeholder: "DIR",
+            help: "where the planted bugs' scenarios go (default ./conclave-planted)"
+        ),
     ]
 
     private static let adminOptions = [

@@ -10,21 +10,22 @@
 #endif
 
 /// Makes a directory with its parents; one that exists is fine.
-func makeDirectory(_ path: String) throws(CommandFailure) {
+/// - Parameter option: by which it was chosen.
+func makeDirectory(_ path: String, option: String = "--data") throws(CommandFailure) {
     var isDirectory = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
         guard isDirectory else {
             throw CommandFailure(
                 code: .ioError,
-                message: "\(path) is a file, not a directory; choose another --data DIR"
+                message: "\(path) is a file, not a directory; choose another \(option) DIR"
             )
         }
         return
     }
-    do {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-        throw CommandFailure(code: .ioError, message: "cannot make the directory \(path): \(error)")
+    // One after the other, for the reason in plain words.
+    for end in path.indices where path[end] == "/" && end > path.startIndex { mkdir(String(path[..<end]), 0o777) }
+    guard mkdir(path, 0o777) == 0 || errno == EEXIST else {
+        throw ioFailure("cannot make the directory \(path)", errno)
     }
 }
 

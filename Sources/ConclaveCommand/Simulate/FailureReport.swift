@@ -12,12 +12,8 @@ struct FailureReport {
 
     /// Files and their text: the scenario, the end of its trace, and a timeline where there is one.
     var files: [(file: String, text: String)] {
-        var files = [
-            ("\(name).scenario", "# found by: \(original)\n\(scenario)"),
-            ("\(name).trace", failure.trace),
-        ]
-        if let timeline = failure.timeline { files.append(("\(name).html", timeline)) }
-        return files
+        let scenario = ("\(name).scenario", scenario.fileText(foundBy: original, file: "\(name).scenario"))
+        return [scenario] + failure.evidence(named: name)
     }
 
     /// Seed, who complained and of what, the scenario and its file, and the command that plays it.

@@ -76,16 +76,38 @@ struct PlantedTrial: Sendable {
         return knobs
     }
 
-    /// Runs seeds until one fails, and makes that small. Nil: all held.
-    func run() -> Catch? {
+    /// What came of a trial.
+    enum Outcome: Sendable {
+        case caught(Catch)
+        /// All seeds held.
+        case missed
+        /// Somebody did not want to wait until it was caught.
+        case stopped
+    }
+
+    /// How far a trial is.
+    enum Step: Sendable {
+        case runs(seed: UInt64)
+        /// It is caught; so many faults are left of the scenario.
+        case shrinks(faults: Int)
+    }
+
+    /// Runs seeds until one fails, and makes that small.
+    ///
+    /// - Parameters:
+    ///   - goesOn: asked before each run; false: the trial ends, with the smallest scenario found until then where it is caught.
+    ///   - onStep: hears of each run.
+    func run(goesOn: @escaping () -> Bool = { true }, onStep: @escaping (Step) -> Void = { _ in }) -> Outcome {
         for seed in 0..<seedBound {
+            guard goesOn() else { return .stopped }
+            onStep(.runs(seed: seed))
             let options = options(seed)
             do throws(RaftRunFailure) { _ = try RaftSimulation.run(seed: seed, options) } catch {
                 // A simulation that cannot be judged has caught nothing.
-                if error.kind != .broken { return shrink(error, options) }
+                if error.kind != .broken { return .caught(shrink(error, options, goesOn, onStep)) }
             }
         }
-        return nil
+        return .missed
     }
 
     private func options(_ seed: UInt64) -> RaftRunOptions {
@@ -101,38 +123,22 @@ struct PlantedTrial: Sendable {
         return options
     }
 
-    private func shrink(_ failure: RaftRunFailure, _ options: RaftRunOptions) -> Catch {
+    private func shrink(
+        _ failure: RaftRunFailure,
+        _ options: RaftRunOptions,
+        _ goesOn: @escaping () -> Bool,
+        _ onStep: @escaping (Step) -> Void
+    ) -> Catch {
         let scenario = ClusterScenario.shrunk(
             from: failure,
             options,
             planted: bug.rawValue,
-            budget: Self.shrinkingBudget
+            budget: Self.shrinkingBudget,
+            onTry: { onStep(.shrinks(faults: $0)) },
+            goesOn: goesOn
         )
         // From the text, as whoever reads it would.
         let read = try? ClusterScenario(text: scenario.description)
         return Catch(failure: failure, scenario: scenario, isReplayed: read?.isConfirmed == true)
-    }
-}
-
-extension ClusterScenario {
-    /// The bug that is to be planted. Nil: none, or one that is not known.
-    var bug: PlantedBug? { planted.flatMap { PlantedBug(rawValue: $0) } }
-
-    /// Plays it. Nil: the run held.
-    func play(traceCapacity: Int = 0) -> RaftRunFailure? {
-        var options = options
-        options.traceCapacity = traceCapacity
-        if let bug { options.meddling = bug.meddling }
-        do throws(RaftRunFailure) {
-            _ = try RaftSimulation.run(seed: seed, options)
-            return nil
-        } catch {
-            return error
-        }
-    }
-
-    /// Whether it comes to the same again.
-    var isConfirmed: Bool {
-        play()?.complaint.split(separator: "\n").first.map(String.init) == verdict
     }
 }

@@ -1,43 +1,45 @@
 import Conclave
-import ConclaveSimulation
-import Dispatch
 import PlantedBugs
+import Dispatch
 import Synchronization
 
 /// Plants each known bug in the servers of a simulated cluster, and prints how many seeds it takes to catch it, who does, and how long
-/// the scenario is that shows it.
+/// the scenario is that shows it. Each scenario is written to a file as soon as it is found.
 ///
-/// - Returns: `success` if all are caught within their bounds and shown by short scenarios that can be played again, else `violation`.
-func runPlantedBugs() async -> ExitCode {
-    let (results, found) = AsyncStream.makeStream(of: (Int, PlantedTrial.Catch?).self)
+/// - Parameter directory: for the scenarios.
+/// - Returns: `success` if all are caught within their bounds and shown by short scenarios that can be played again, also if somebody
+///   presses Ctrl-C before all are tried; else `violation`; `ioError` where a scenario could not be written.
+func runPlantedBugs(scenarios directory: String) async throws -> ExitCode {
+    let folder = try ScenarioFolder(directory)
+    let stop = StopFlag()
+    let signals = StopSignals()
+    let watching = stop.raise(on: signals.received)
+    defer { withExtendedLifetime(signals) { watching.cancel() } }
+    let (results, found) = AsyncStream.makeStream(of: TrialEvent.self)
     let trials = PlantedTrial.all
     let queue = TrialQueue(count: trials.count)
     for worker in 0..<min(ActorSystem.processorCount, trials.count) {
         // A simulation takes its thread as a whole, so each has one of its own.
         DispatchQueue(label: "conclave.planted.\(worker)").async {
-            while let place = queue.next() { found.yield((place, trials[place].run())) }
+            while let place = queue.next() {
+                let outcome = trials[place].run(goesOn: { !stop.isUp }, onStep: { found.yield(.step(place, $0)) })
+                found.yield(.outcome(place, outcome))
+            }
         }
     }
+    var record = PlantedRecord(trials: trials, folder: folder)
     StandardStreams.writeOutput(PlantedTable.header + "\n")
-    var caught: [Int: PlantedTrial.Catch?] = [:]
-    var printed = 0
-    for await (place, outcome) in results {
-        caught[place] = outcome
-        // In the order of the list, each as soon as those before it are known.
-        while let outcome = caught[printed] {
-            StandardStreams.writeOutput(PlantedTable.line(trials[printed], outcome) + "\n")
-            printed += 1
-        }
-        if printed == trials.count { break }
+    for await event in results {
+        record.add(event)
+        if record.isComplete { break }
     }
-    let missed = trials.indices.filter { (caught[$0] ?? nil)?.isShort != true }.map { trials[$0].bug.rawValue }
-    guard missed.isEmpty else {
-        StandardStreams.writeError(
-            "conclave: not caught within their bounds, or not shown by a short scenario: \(missed.joined(separator: ", "))\n"
-        )
-        return .violation
-    }
-    return .success
+    return record.close(isStopped: stop.isUp)
+}
+
+/// What is heard of a trial, by its place in the list.
+private enum TrialEvent: Sendable {
+    case step(Int, PlantedTrial.Step)
+    case outcome(Int, PlantedTrial.Outcome)
 }
 
 /// Deals out trials, each once.
@@ -49,40 +51,87 @@ private final class TrialQueue: Sendable {
     func next() -> Int? { left.withLock { $0.popFirst() } }
 }
 
-/// The table *bug, rule, seeds needed, bound, lines of the scenario, caught by*.
-enum PlantedTable {
-    static let header = line("bug", "rule", "seeds", "bound", "lines", "caught by")
+/// Prints and keeps what came of each trial, and how far the others are.
+private struct PlantedRecord {
+    let trials: [PlantedTrial]
+    let folder: ScenarioFolder
+    private var outcomes: [Int: PlantedTrial.Outcome] = [:]
+    private var steps: [Int: PlantedTrial.Step] = [:]
+    /// How many have their line in the table, in the order of the list: each as soon as those before it are known.
+    private var printed = 0
+    private var progress = ProgressLine()
+    private var failure: CommandFailure?
 
-    static func line(_ trial: PlantedTrial, _ outcome: PlantedTrial.Catch?) -> String {
-        let bound = "\(trial.seedBound)"
-        guard let outcome else { return line(trial.bug.rawValue, trial.bug.rule, "-", bound, "-", "NOT CAUGHT") }
-        let note = outcome.isReplayed ? "" : ", BUT NOT PLAYED AGAIN"
-        return line(
-            trial.bug.rawValue,
-            trial.bug.rule,
-            "\(outcome.seeds)",
-            bound,
-            "\(outcome.lines)",
-            outcome.failure.checker + note
+    init(trials: [PlantedTrial], folder: ScenarioFolder) {
+        self.trials = trials
+        self.folder = folder
+    }
+
+    var isComplete: Bool { outcomes.count == trials.count }
+
+    mutating func add(_ event: TrialEvent) {
+        switch event {
+        case .step(let place, let step): steps[place] = step
+        case .outcome(let place, let outcome):
+            steps[place] = nil
+            outcomes[place] = outcome
+            do { try folder.keep(outcome, of: trials[place]) } catch {
+                failure = failure ?? error
+            }
+            while let outcome = outcomes[printed] {
+                progress.clear()
+                if let line = PlantedTable.line(trials[printed], outcome) { StandardStreams.writeOutput(line + "\n") }
+                printed += 1
+            }
+        }
+        let line = line
+        progress.show(line)
+    }
+
+    /// `3 of 16 bugs tried; trustsLateCompletions: seed 41; votesForAnyLog: caught, 12 faults left`.
+    private var line: String {
+        let working = steps.sorted { $0.key < $1.key }.map { place, step in
+            switch step {
+            case .runs(let seed): "\(trials[place].bug.rawValue): seed \(seed)"
+            case .shrinks(let faults): "\(trials[place].bug.rawValue): caught, \(faults) faults left"
+            }
+        }
+        // More would not fit on a line.
+        let shown = working.prefix(2) + (working.count > 2 ? ["and \(working.count - 2) more"] : [])
+        return (["\(outcomes.count) of \(trials.count) bugs tried"] + shown).joined(separator: "; ")
+    }
+
+    /// Says what is to be said of all together.
+    ///
+    /// - Parameter isStopped: somebody pressed Ctrl-C: what is missing, or longer than it has to be, is no fault.
+    func close(isStopped: Bool) -> ExitCode {
+        progress.clear()
+        var (caught, wanting) = ([PlantedTrial](), [String]())
+        for (trial, outcome) in trials.indices.map({ (trials[$0], outcomes[$0] ?? .stopped) }) {
+            switch outcome {
+            case .stopped: break
+            case .missed: wanting.append(trial.bug.rawValue)
+            case .caught(let found):
+                caught.append(trial)
+                let isShown = isStopped ? found.isReplayed : found.isShort
+                if !isShown { wanting.append(trial.bug.rawValue) }
+            }
+        }
+        StandardStreams.writeOutput("\n\(isStopped ? "stopped: " : "")\(caught.count) of \(trials.count) bugs caught\n")
+        if let example = caught.first {
+            StandardStreams.writeOutput(
+                "their scenarios: \(folder.path)/BUG.scenario\n"
+                    + "to play one:     conclave sim --scenario \(folder.file(of: example))\n"
+            )
+        }
+        if let failure {
+            StandardStreams.writeError("conclave: \(failure.message)\n")
+            return failure.code
+        }
+        if wanting.isEmpty { return .success }
+        StandardStreams.writeError(
+            "conclave: not caught within their bounds, or not shown by a short scenario: \(wanting.joined(separator: ", "))\n"
         )
-    }
-
-    private static func line(
-        _ bug: String,
-        _ rule: String,
-        _ seeds: String,
-        _ bound: String,
-        _ lines: String,
-        _ by: String
-    ) -> String {
-        left(bug, 34) + left(rule, 7) + right(seeds, 6) + right(bound, 7) + right(lines, 7) + "  " + by
-    }
-
-    private static func left(_ text: String, _ width: Int) -> String {
-        text + String(repeating: " ", count: max(0, width - text.count))
-    }
-
-    private static func right(_ text: String, _ width: Int) -> String {
-        String(repeating: " ", count: max(0, width - text.count)) + text
+        return .violation
     }
 }

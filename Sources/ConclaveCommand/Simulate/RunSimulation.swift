@@ -9,11 +9,11 @@ import Synchronization
 /// - Returns: `success`; `violation` or `noProgress` for the first seed that failed; `software` for a simulation that cannot be judged.
 func runSimulation(_ options: SimulateOptions) async throws -> ExitCode {
     let plan = try options.plan.map(readPlan)
-    let signals = StopSignals()
-    let received = signals.received
-    let seeds = SeedRange(options)
+    let stop = StopFlag()
+    let seeds = SeedRange(options, stop)
     let (results, found) = AsyncStream.makeStream(of: SeedResult.self)
-    let watching = Task { for await _ in received { seeds.stop() } }
+    let signals = StopSignals()
+    let watching = stop.raise(on: signals.received)
     defer { withExtendedLifetime(signals) { watching.cancel() } }
     let workers = min(ActorSystem.processorCount, options.runs ?? .max)
     for worker in 0..<workers {
@@ -23,7 +23,7 @@ func runSimulation(_ options: SimulateOptions) async throws -> ExitCode {
             found.yield(.done)
         }
     }
-    return report(await judge(results, workers, seeds), options, plan)
+    return report(await judge(results, workers, seeds), options, plan, stop)
 }
 
 /// What came of one seed.
@@ -37,19 +37,23 @@ private enum SeedResult: Sendable {
 /// Deals out seeds, each once.
 private final class SeedRange: Sendable {
     private let left: Mutex<(next: UInt64, count: Int)>
+    private let stop: StopFlag
 
-    init(_ options: SimulateOptions) { left = Mutex((options.firstSeed, options.runs ?? .max)) }
+    init(_ options: SimulateOptions, _ stop: StopFlag) {
+        left = Mutex((options.firstSeed, options.runs ?? .max))
+        self.stop = stop
+    }
 
     func next() -> UInt64? {
         left.withLock { left in
-            guard left.count > 0 else { return nil }
+            guard left.count > 0, !stop.isUp else { return nil }
             defer { left = (left.next &+ 1, left.count - 1) }
             return left.next
         }
     }
 
     /// What runs is finished, and nothing begun.
-    func stop() { left.withLock { $0.count = 0 } }
+    func end() { left.withLock { $0.count = 0 } }
 }
 
 private func simulate(_ seed: UInt64, _ options: RaftRunOptions) -> SeedResult {
@@ -72,26 +76,19 @@ private func judge(_ results: AsyncStream<SeedResult>, _ workers: Int, _ seeds: 
     var working = workers
     var failure: RaftRunFailure?
     let (start, processorStart) = (ContinuousClock.now, clock())
-    let isTerminal = isatty(STDERR_FILENO) == 1
-    var printedAt = start
+    var progress = ProgressLine()
     for await result in results {
         switch result {
         case .held(let report): tally.add(report)
         case .failed(let other):
             failure = failure ?? other
-            seeds.stop()
+            seeds.end()
         case .done: working -= 1
         }
-        let now = ContinuousClock.now
-        if now - printedAt >= .milliseconds(isTerminal ? 200 : 10_000) {
-            printedAt = now
-            StandardStreams.writeError(
-                (isTerminal ? "\r\u{1B}[K" : "") + tally.line(after: now - start) + (isTerminal ? "" : "\n")
-            )
-        }
+        progress.show(tally.line(after: ContinuousClock.now - start))
         if working == 0 { break }
     }
-    if isTerminal { StandardStreams.writeError("\r\u{1B}[K") }
+    progress.clear()
     StandardStreams.writeOutput(tally.line(after: ContinuousClock.now - start) + "\n")
     let processorTime = Duration.seconds(Double(clock() - processorStart) / Double(CLOCKS_PER_SEC))
     StandardStreams.writeOutput(tally.closingLine(processorTime: processorTime) + "\n")
@@ -99,54 +96,43 @@ private func judge(_ results: AsyncStream<SeedResult>, _ workers: Int, _ seeds: 
 }
 
 /// Tells of the failure, and how to see it again.
-private func report(_ failure: RaftRunFailure?, _ options: SimulateOptions, _ plan: FaultPlan?) -> ExitCode {
+private func report(
+    _ failure: RaftRunFailure?,
+    _ options: SimulateOptions,
+    _ plan: FaultPlan?,
+    _ stop: StopFlag
+) -> ExitCode {
     guard let failure else { return .success }
     StandardStreams.writeOutput("\nseed \(failure.seed) failed: \(failure.complaint)\n")
-    let scenario = shrink(failure, runOptions(options, plan))
+    stop.lower()
+    let scenario = shrink(failure, runOptions(options, plan), stop)
     // Once more, with a trace of its end.
-    let again = scenario.play(traceCapacity: 2_000) ?? failure
+    let again = scenario.play(traceCapacity: FailureFiles.traceCapacity) ?? failure
     let report = FailureReport(failure: again, scenario: scenario, original: options.replay(failure.seed))
-    for (file, text) in report.files {
-        do {
-            try Data(text.utf8).write(to: URL(fileURLWithPath: file))
-        } catch {
-            StandardStreams.writeError("conclave: cannot write \(file): \(error.localizedDescription)\n")
-        }
-    }
+    FailureFiles.write(report.files)
     StandardStreams.writeOutput(report.text)
     return ExitCode(failure.kind)
 }
 
-private func shrink(_ failure: RaftRunFailure, _ options: RaftRunOptions) -> ClusterScenario {
+private func shrink(_ failure: RaftRunFailure, _ options: RaftRunOptions, _ stop: StopFlag) -> ClusterScenario {
     let plan = options.plan ?? RaftSimulation.plan(seed: failure.seed, options)
-    StandardStreams.writeError("looking for a smaller scenario than one of \(plan.steps.count) faults\n")
+    StandardStreams.writeError(
+        "looking for a smaller scenario than one of \(plan.steps.count) faults; Ctrl-C: the smallest until then\n"
+    )
     var tries = 0
-    return ClusterScenario.shrunk(from: failure, options, budget: 1_000) { faults in
-        tries += 1
-        if tries % 20 == 0 { StandardStreams.writeError("\(tries) runs made, now one of \(faults) faults\n") }
-    }
+    return ClusterScenario.shrunk(
+        from: failure,
+        options,
+        budget: 1_000,
+        onTry: { faults in
+            tries += 1
+            if tries % 20 == 0 { StandardStreams.writeError("\(tries) runs made, now one of \(faults) faults\n") }
+        },
+        goesOn: { !stop.isUp }
+    )
 }
 
-/// Plays a scenario that an earlier run wrote.
-///
-/// - Returns: `success` when it holds, else what its failure calls for.
-func playScenario(_ file: String) throws -> ExitCode {
-    let scenario: ClusterScenario
-    do { scenario = try ClusterScenario(text: try readText(file)) } catch let error as ClusterScenarioError {
-        throw CommandFailure(code: .dataError, message: "\(file): \(error)")
-    }
-    if let planted = scenario.planted, scenario.bug == nil {
-        throw CommandFailure(code: .dataError, message: "\(file): there is no bug \(planted) to plant")
-    }
-    guard let failure = scenario.play() else {
-        StandardStreams.writeOutput("seed \(scenario.seed) held\n")
-        return .success
-    }
-    StandardStreams.writeOutput("seed \(failure.seed) failed: \(failure.complaint)\n")
-    return ExitCode(failure.kind)
-}
-
-private func readText(_ file: String) throws -> String {
+func readText(_ file: String) throws -> String {
     do { return try String(contentsOf: URL(fileURLWithPath: file), encoding: .utf8) } catch {
         throw CommandFailure(code: .ioError, message: "cannot read \(file): \(error.localizedDescription)")
     }

@@ -18,6 +18,8 @@ struct SimulateOptions: Equatable {
     var scenario: String?
     /// Instead of all that: known bugs are planted, to see them caught.
     var plantsBugs = false
+    /// Where the scenarios of planted bugs go.
+    var scenarioDirectory = "conclave-planted"
 
     /// The arguments that repeat one seed.
     func replay(_ seed: UInt64) -> String {

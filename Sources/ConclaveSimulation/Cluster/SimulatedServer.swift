@@ -93,7 +93,7 @@ final class SimulatedServer<Machine: StateMachine>: Sendable {
         configure(&configuration, incarnation)
         let tell = configuration.onEvent
         configuration.onEvent = { [weak simulation = site.simulation, id] event in
-            simulation?.note("\(id) \(event)")
+            simulation?.note("\(id) \(ScenarioPrinter.text(event))")
             tell(event)
         }
         return configuration

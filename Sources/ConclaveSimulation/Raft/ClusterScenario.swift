@@ -128,12 +128,14 @@ extension ClusterScenario {
     ///   - options: of the run that failed.
     ///   - budget: how many runs may be made.
     ///   - onTry: hears of each run: how many faults it has.
+    ///   - goesOn: asked before each run; false: what is found by then is the smallest.
     package static func shrunk(
         from failure: RaftRunFailure,
         _ options: RaftRunOptions,
         planted: String? = nil,
         budget: Int,
-        onTry: @escaping (Int) -> Void = { _ in }
+        onTry: @escaping (Int) -> Void = { _ in },
+        goesOn: @escaping () -> Bool = { true }
     ) -> ClusterScenario {
         let original = options
         var options = options
@@ -147,11 +149,12 @@ extension ClusterScenario {
         cutShort()
         let plan = options.plan ?? RaftSimulation.plan(seed: failure.seed, options)
         options.plan = FaultPlan(plan.steps.filter { $0.time < options.faultPhase })
-        if !fails(&last, options, like: failure) {
+        if !goesOn() || !fails(&last, options, like: failure) {
             options.faultPhase = original.faultPhase
             options.plan = plan
         }
         var shrinker = Shrinker(budget: budget) { smaller in
+            guard goesOn() else { return false }
             onTry(smaller.steps.count)
             options.plan = smaller
             return fails(&last, options, like: failure)
@@ -159,8 +162,7 @@ extension ClusterScenario {
         let small = shrinker.shrink(options.plan ?? plan)
         options.plan = small
         cutShort()
-        let verdict = last.complaint.split(separator: "\n").first.map(String.init) ?? ""
-        return ClusterScenario(seed: failure.seed, options, planted: planted, verdict: verdict)
+        return ClusterScenario(seed: failure.seed, options, planted: planted, verdict: last.verdict)
     }
 
     /// Whether a run fails by the same checker. Then `last` is how.

@@ -109,11 +109,13 @@ package struct RaftRunFailure: Error, CustomStringConvertible {
         self.timeline = timeline
     }
 
+    /// The first line of the complaint: what a scenario ends with.
+    package var verdict: String { String(complaint.prefix { $0 != "\n" }) }
+
     /// Who complained.
     package var checker: String {
         if kind == .liveness { return "liveness phase" }
-        let line = complaint.prefix { $0 != "\n" }
-        return line.firstIndex(of: ":").map { String(line[..<$0]) } ?? String(line)
+        return String(verdict.prefix { $0 != ":" })
     }
 
     package var description: String { "seed \(seed): \(complaint)" }

@@ -53,7 +53,7 @@ package struct RaftSimulation: Sendable {
                 seed: seed,
                 complaint: complaint,
                 time: simulation.time,
-                trace: "\(simulation.trace)"
+                trace: simulation.trace.withOlderNotes
             )
         }
     }
@@ -131,7 +131,7 @@ package struct RaftSimulation: Sendable {
             seed: seed,
             complaint: complaint,
             time: simulation.time,
-            trace: "\(simulation.trace)",
+            trace: simulation.trace.withOlderNotes,
             timeline: timeline
         )
     }

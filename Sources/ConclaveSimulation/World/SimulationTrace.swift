@@ -23,6 +23,8 @@ public struct SimulationTrace: Sendable, CustomStringConvertible {
     /// The last so many events are kept.
     let capacity: Int
     private var events: [Event] = []
+    /// The last notes, as many as events, among those that are older.
+    private var olderNotes: [Event] = []
     /// Where the oldest is, once `events` is full.
     private var oldest = 0
     /// Stands for the order of all events, kept or not: two runs with the same number took the same steps.
@@ -41,14 +43,29 @@ public struct SimulationTrace: Sendable, CustomStringConvertible {
     mutating func add(_ event: @autoclosure () -> Event) {
         guard capacity > 0 else { return }
         if events.count < capacity { return events.append(event()) }
+        if events[oldest].kind == .note {
+            if olderNotes.count == capacity { olderNotes.removeFirst() }
+            olderNotes.append(events[oldest])
+        }
         events[oldest] = event()
         oldest = (oldest + 1) % capacity
     }
 
+    private static let legend = "    step          ms  machine   event   actor or detail\n"
+
     /// The kept events as text, after a legend.
-    public var description: String {
-        var text = "    step          ms  machine   event   actor or detail\n"
-        for event in events[oldest...] + events[..<oldest] {
+    public var description: String { Self.legend + lines(events[oldest...] + events[..<oldest]) }
+
+    /// The same, behind the notes of what was before.
+    var withOlderNotes: String {
+        guard !olderNotes.isEmpty else { return description }
+        return "Of what was long before the end, notes only:\n" + Self.legend + lines(olderNotes[...])
+            + "\nThe end:\n" + description
+    }
+
+    private func lines(_ events: ArraySlice<Event>) -> String {
+        var text = ""
+        for event in events {
             let milliseconds = event.nanoseconds / 1_000_000
             let fraction = "\(event.nanoseconds / 1_000 % 1_000)"
             let time = "\(milliseconds)." + String(repeating: "0", count: 3 - fraction.count) + fraction
