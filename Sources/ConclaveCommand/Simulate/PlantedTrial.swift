@@ -10,8 +10,10 @@ struct PlantedTrial: Sendable {
     private static let shrinkingBudget = 600
 
     let bug: PlantedBug
-    /// At most so many seeds, from 0 on.
+    /// At most so many seeds, the first of which is 0.
     var seedBound: UInt64 = 300
+    /// How far each seed is behind the one before.
+    private var seedStep: UInt64 = 1
     private var options = RaftRunOptions()
     /// Which faults, and how often; nil: what the seed draws.
     private var knobs: FaultKnobs?
@@ -24,9 +26,8 @@ struct PlantedTrial: Sendable {
         /// The least that it takes, played again.
         let scenario: ClusterScenario
         let isReplayed: Bool
-
         /// How many seeds it took.
-        var seeds: UInt64 { failure.seed + 1 }
+        let seeds: UInt64
         /// Lines of the scenario.
         var lines: Int { scenario.description.split(separator: "\n").count }
         /// Whether a short scenario shows it.
@@ -46,22 +47,31 @@ struct PlantedTrial: Sendable {
         options.meddling = bug.meddling
         options.faultPhase = .seconds(20)
         switch bug {
+        case .changesTooEarly:
+            // Leaders that come and go while operators replace servers.
+            knobs = Self.knobs(every: 100...1_000, [.replace: 4, .isolate: 4, .cut: 4, .heal: 3])
+            stragglersPerMille = 300
         case .trustsLateCompletions:
             // Leaders that are deposed with writes under way.
-            knobs = Self.knobs(every: 50...600, [.slowDisk: 3, .hangDisk: 2, .isolate: 3, .heal: 4])
+            seedStep = RaftSimulation.oneMessageSeeds
+            knobs = Self.knobs(every: 50...600, [.slowDisk: 3, .isolate: 5, .heal: 6], slowDisk: 0...500)
         case .countsOldAcknowledgements:
             // Leaders with slow disks that lose their power, and with it what others have acknowledged; and that lead again, with many
             // writes to come, when they hear of that once more.
-            var slow = Self.knobs(every: 100...600, [.slowDisk: 5, .powerCut: 4, .kill: 2, .restart: 7])
-            slow.slowDisk = .zero ... .milliseconds(250)
-            knobs = slow
+            seedStep = RaftSimulation.oneMessageSeeds
+            knobs = Self.knobs(
+                every: 100...600,
+                [.slowDisk: 5, .powerCut: 4, .kill: 2, .restart: 7],
+                slowDisk: 0...250
+            )
             stragglersPerMille = 1_000
             options.clients = 8
             options.faultPhase = .seconds(60)
         case .confirmsAnyRound:
             // Leaders that nobody hears, and that hear one other server, and what it said long ago.
-            knobs = Self.knobs(every: 300...1_500, [.cut: 8, .heal: 2])
-            stragglersPerMille = 300
+            seedStep = RaftSimulation.oneMessageSeeds
+            knobs = Self.knobs(every: 100...600, [.cut: 6, .heal: 2])
+            stragglersPerMille = 1_000
         case .ignoresOutgoingVoters:
             // Changes of two members at once, while some are slower than others.
             knobs = Self.knobs(every: 100...1_500, [.swap: 4, .slowLink: 3, .isolate: 1, .heal: 1])
@@ -69,10 +79,18 @@ struct PlantedTrial: Sendable {
         }
     }
 
-    private static func knobs(every milliseconds: ClosedRange<Int64>, _ weights: [FaultKind: Int]) -> FaultKnobs {
+    private static func knobs(
+        every milliseconds: ClosedRange<Int64>,
+        _ weights: [FaultKind: Int],
+        slowDisk: ClosedRange<Int64>? = nil
+    ) -> FaultKnobs {
+        func duration(_ range: ClosedRange<Int64>) -> ClosedRange<Duration> {
+            .milliseconds(range.lowerBound) ... .milliseconds(range.upperBound)
+        }
         var knobs = FaultKnobs()
-        knobs.interval = .milliseconds(milliseconds.lowerBound) ... .milliseconds(milliseconds.upperBound)
+        knobs.interval = duration(milliseconds)
         knobs.weights = weights
+        if let slowDisk { knobs.slowDisk = duration(slowDisk) }
         return knobs
     }
 
@@ -98,13 +116,14 @@ struct PlantedTrial: Sendable {
     ///   - goesOn: asked before each run; false: the trial ends, with the smallest scenario found until then where it is caught.
     ///   - onStep: hears of each run.
     func run(goesOn: @escaping () -> Bool = { true }, onStep: @escaping (Step) -> Void = { _ in }) -> Outcome {
-        for seed in 0..<seedBound {
+        for number in 0..<seedBound {
+            let seed = number * seedStep
             guard goesOn() else { return .stopped }
             onStep(.runs(seed: seed))
             let options = options(seed)
             do throws(RaftRunFailure) { _ = try RaftSimulation.run(seed: seed, options) } catch {
                 // A simulation that cannot be judged has caught nothing.
-                if error.kind != .broken { return .caught(shrink(error, options, goesOn, onStep)) }
+                if error.kind != .broken { return .caught(shrink(error, options, number + 1, goesOn, onStep)) }
             }
         }
         return .missed
@@ -126,6 +145,7 @@ struct PlantedTrial: Sendable {
     private func shrink(
         _ failure: RaftRunFailure,
         _ options: RaftRunOptions,
+        _ seeds: UInt64,
         _ goesOn: @escaping () -> Bool,
         _ onStep: @escaping (Step) -> Void
     ) -> Catch {
@@ -139,6 +159,6 @@ struct PlantedTrial: Sendable {
         )
         // From the text, as whoever reads it would.
         let read = try? ClusterScenario(text: scenario.description)
-        return Catch(failure: failure, scenario: scenario, isReplayed: read?.isConfirmed == true)
+        return Catch(failure: failure, scenario: scenario, isReplayed: read?.isConfirmed == true, seeds: seeds)
     }
 }

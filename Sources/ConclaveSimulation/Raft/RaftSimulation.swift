@@ -15,6 +15,9 @@ package struct RaftSimulation: Sendable {
     private let plan: FaultPlan
     private let recorder = HistoryRecorder<RegisterModel>()
 
+    /// In seeds that are multiples of this, actors take one message a batch, so that more happens between any two.
+    package static let oneMessageSeeds: UInt64 = 4
+
     /// Runs a seed, twice if the options say so.
     ///
     /// - Throws: `RaftRunFailure`.
@@ -39,7 +42,7 @@ package struct RaftSimulation: Sendable {
     private static func runOnce(seed: UInt64, _ options: RaftRunOptions) throws(RaftRunFailure) -> RaftRunReport {
         var configuration = Simulation.Configuration()
         configuration.traceCapacity = options.traceCapacity
-        configuration.messagesPerBatch = seed % 4 == 0 ? 1 : 16
+        configuration.messagesPerBatch = seed.isMultiple(of: oneMessageSeeds) ? 1 : 16
         let simulation = Simulation(seed: seed, configuration)
         do {
             return try RaftSimulation(seed, options, simulation).run()
