@@ -106,6 +106,30 @@ import Testing
         #expect(try #require(await seen.first(1).first) <= 4)
         await system.shutdown()
     }
+
+    @Test("Fairness: asynchronous handlers that wake many others let them go first, too")
+    func asynchronousCrowd() async throws {
+        struct Waker: AsyncBehavior {
+            let crowds: [[ActorRef<Puppet.Message>]]
+            let woken: Counter
+            let seen: Journal<Int>
+            mutating func receive(_ message: consuming Int, _ context: borrowing Context<Int>) async {
+                guard message > 0 else {
+                    for crowd in 1...crowds.count { context.myself.send(crowd) }
+                    return
+                }
+                woken.up()
+                for other in crowds[message - 1] { other.act { [woken, seen] _ in seen.note(woken.value) } }
+            }
+        }
+        let (woken, seen) = (Counter(), Journal<Int>())
+        let system = ActorSystem("crowd", workers: 1)
+        let crowds = try (0..<16).map { _ in try (0..<64).map { _ in try system.spawn { Puppet() } } }
+        // All of its messages are there before the first is handled.
+        try system.spawn { Waker(crowds: crowds, woken: woken, seen: seen) }.send(0)
+        #expect(try #require(await seen.first(1).first) <= 4)
+        await system.shutdown()
+    }
 }
 
 /// Twice as long as a batch may last.

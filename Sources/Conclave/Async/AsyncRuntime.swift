@@ -66,9 +66,11 @@ extension AsyncBehavior {
         let cell = runnable.cell
         let behavior = cell.behavior(Self.self)
         var received = 0
+        // When the first message was taken is known, so the first look comes after it.
+        var nextClockCheck = 1
         loop: while true {
             do {
-                switch nextStep(cell, received, probe) {
+                switch nextStep(cell, received, &nextClockCheck, probe) {
                 case .receive(let message):
                     received += 1
                     try await behavior.pointee.receive(message, Context<Message>(cell))
@@ -89,6 +91,7 @@ extension AsyncBehavior {
     static func nextStep<Probe: BatchProbe>(
         _ cell: CellPointer,
         _ received: Int,
+        _ nextClockCheck: inout Int,
         _ probe: Probe
     ) -> AsyncStep<Message> {
         let thread = ThreadState.current
@@ -102,7 +105,7 @@ extension AsyncBehavior {
             if node.pointee.kind == .hollow, next != 0 {
                 NodePool.free(node, thread)
                 cell.pointee.head = NodePointer.at(next)
-            } else if node.pointee.kind == .hollow || isBatchOver(received, thread) {
+            } else if node.pointee.kind == .hollow || isBatchOver(received, &nextClockCheck, thread) {
                 if !cell.pointee.owesBatchEnd { return .finish }
                 cell.pointee.owesBatchEnd = false
                 return .endBatch
@@ -113,20 +116,22 @@ extension AsyncBehavior {
         }
     }
 
-    /// Whether others are to go first, after so many messages. The time counts from the task's last suspension: what it awaits holds no
-    /// worker.
+    /// Whether others are to go first, after so many messages; true until the task is suspended or over. The time counts from the task's
+    /// last suspension: what it awaits holds no worker.
     @inlinable
-    static func isBatchOver(_ received: Int, _ thread: ThreadPointer) -> Bool {
+    static func isBatchOver(_ received: Int, _ nextClockCheck: inout Int, _ thread: ThreadPointer) -> Bool {
         if received >= BatchLimit.messages { return true }
         // A simulation's batches do not depend on the time that they take.
         if thread.pointee.yieldsAtCheck { return false }
-        if thread.mustYield { return true }
         if thread.pointee.pieceStart == 0 {
             thread.pointee.pieceStart = MonotonicClock.now
             return false
         }
-        return BatchLimit.looksAtClock(after: received)
-            && MonotonicClock.now &- thread.pointee.pieceStart > BatchLimit.nanoseconds
+        // More than that if the look was due as the handler went on, when its time began.
+        guard received >= nextClockCheck else { return false }
+        if MonotonicClock.now &- thread.pointee.pieceStart > BatchLimit.nanoseconds || thread.mustYield { return true }
+        nextClockCheck = received + BatchLimit.messagesToNextClockCheck(after: received)
+        return false
     }
 
     /// The message of a node that is not hollow, which it is afterwards. Nil: there was none to be received.

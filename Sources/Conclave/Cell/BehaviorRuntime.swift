@@ -49,15 +49,9 @@ enum BatchLimit {
     /// until a look finds it quick again, for one.
     @inlinable static var firstClockCheck: Int { 2 }
 
-    /// Looks come at 2, 4, 8, 16, 32 and so on messages: soon enough for slow handlers, and seldom for fast ones.
+    /// Looks come at 2, 4, 8, 16, 32, 48 and so on messages: soon enough for slow handlers, and seldom for fast ones.
     @inlinable
     static func messagesToNextClockCheck(after received: Int) -> Int { received < 16 ? received : 16 }
-
-    /// Whether an asynchronous batch looks at the clock: as seldom, but after the first message too, since its start is known.
-    @inlinable
-    static func looksAtClock(after received: Int) -> Bool {
-        received < 16 ? received & (received - 1) == 0 : received % 16 == 0
-    }
 
     /// Nanoseconds in one batch.
     @inlinable static var nanoseconds: UInt64 { 500_000 }
