@@ -67,7 +67,7 @@ extension RaftCore {
     /// The leader finds the read index itself; a follower asks its leader; who knows no leader fails the read at once.
     package mutating func read(_ id: ReadID) {
         switch role {
-        case .leader where leaseEnd != nil && hasCommittedInTerm:
+        case .leader where holdsLease:
             output.readsReady.append(ReadyRead(id: id, index: commitIndex, validUntil: leaseEnd))
         case .leader where leaderReads.count < limits.pendingReads:
             leaderReads.waiting.append(.local(id))
@@ -190,6 +190,9 @@ extension RaftCore {
         let end = since + UInt64(max(promised - 2, 0))
         return now < end ? end : nil
     }
+
+    /// Whether this server, if it leads, may answer from its own state now.
+    package var holdsLease: Bool { leaseEnd != nil && hasCommittedInTerm }
 
     /// Each heartbeat asks for the lease anew.
     mutating func renewLease() {

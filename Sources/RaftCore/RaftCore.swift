@@ -9,11 +9,11 @@
 package struct RaftCore: Sendable {
     /// This server.
     package let id: NodeID
-    let timing: RaftTiming
+    package let timing: RaftTiming
     let limits: RaftLimits
     var random: SplitMix64
     /// Ticks since the start.
-    var now: UInt64 = 0
+    package internal(set) var now: UInt64 = 0
 
     // Raft, figure 2.
 

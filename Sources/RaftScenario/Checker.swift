@@ -23,7 +23,7 @@ package struct Checker: Sendable {
 
     /// What was last seen of a server.
     private struct Seen {
-        var term = Term.zero
+        var hardState = HardState()
         var commit = LogIndex.zero
         /// The last index in a durable snapshot.
         var snapshot = LogIndex.zero
@@ -60,7 +60,7 @@ package struct Checker: Sendable {
     mutating func started(_ server: Server) {
         guard let core = server.core else { return }
         seen[core.id] = Seen(
-            term: core.term,
+            hardState: core.hardState,
             commit: core.commitIndex,
             snapshot: core.snapshot?.last.index ?? .zero
         )
@@ -77,7 +77,10 @@ package struct Checker: Sendable {
     mutating func check(_ server: Server, among servers: [Server]) throws(Violation) {
         guard let core = server.core else { return }
         let before = seen[core.id] ?? Seen()
-        if core.term < before.term { throw Violation("\(core.id): term went back to \(core.term)") }
+        if core.term < before.hardState.term { throw Violation("\(core.id): term went back to \(core.term)") }
+        if core.term == before.hardState.term, let vote = before.hardState.vote, core.hardState.vote != vote {
+            throw Violation("\(core.id): changed its vote for \(vote) in \(core.term)")
+        }
         if core.commitIndex < before.commit { throw Violation("\(core.id): commit went back to \(core.commitIndex)") }
         let snapshot = core.snapshot?.last.index ?? .zero
         if snapshot < before.snapshot { throw Violation("\(core.id): snapshot went back to \(snapshot)") }
@@ -96,7 +99,7 @@ package struct Checker: Sendable {
         }
         highestCommit = max(highestCommit, core.commitIndex)
         if core.role == .leader && core.commitIndex > before.commit { try checkDurable(core, among: servers) }
-        seen[core.id]?.term = core.term
+        seen[core.id]?.hardState = core.hardState
         seen[core.id]?.commit = core.commitIndex
         seen[core.id]?.snapshot = snapshot
     }

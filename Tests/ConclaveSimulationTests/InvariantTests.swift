@@ -311,4 +311,24 @@ private func snapshot(at index: UInt64, term: UInt64 = 1, voters: [UInt64] = [1,
         #expect(oracle.read("c", of: "k", floor: 6)?.hasPrefix("client oracle: ") == true)
         #expect(oracle.acknowledged("c", to: "k")?.hasPrefix("client oracle: ") == true)
     }
+
+    @Test("P24: a vote too soon after a leader's word, and a lease while another term commits, are violations")
+    func leases() {
+        var checker = LeaseChecker()
+        func votes(_ term: UInt64, _ vote: NodeID? = two, at now: UInt64, isTransfer: Bool = false) -> String? {
+            var later = checker
+            let state = HardState(term: Term(term), vote: vote)
+            return later.look(at: one, state, now: now, patience: 15, isTransfer: isTransfer)
+        }
+        // Whom it heard before its start it does not know.
+        checker.restarted(one, HardState(term: Term(2), vote: two))
+        #expect(votes(3, at: 14)?.hasPrefix("lease promise: ") == true && votes(3, at: 15) == nil)
+        checker.heard(one, at: 100)
+        #expect(votes(3, at: 114)?.hasPrefix("lease promise: ") == true && votes(3, at: 115) == nil)
+        #expect(votes(3, nil, at: 101) == nil && votes(2, at: 101) == nil)
+        #expect(votes(3, at: 101, isTransfer: true) == nil)
+
+        #expect(checker.holdsLease(one, in: Term(3), lastCommitIn: Term(3)) == nil)
+        #expect(checker.holdsLease(one, in: Term(3), lastCommitIn: Term(4))?.hasPrefix("lease: ") == true)
+    }
 }

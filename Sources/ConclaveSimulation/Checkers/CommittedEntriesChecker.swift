@@ -13,6 +13,9 @@ package struct CommittedEntriesChecker: Sendable {
     /// How many entries are known to be committed.
     package var count: Int { terms.count }
 
+    /// The term whose leader was the last to commit anything new.
+    package var lastCommitTerm: Term { committedBy.last ?? .zero }
+
     package init() {}
 
     /// A server runs again: it knows its commit index only when it hears it.

@@ -48,6 +48,7 @@ final class RaftWatch: Sendable {
         var promises = PromiseChecker()
         var membership = MembershipChecker()
         var progress = ProgressChecker()
+        var leases = LeaseChecker()
         var applied = StateMachineSafetyChecker()
         var effects = AtMostOnceChecker()
         var oracle = ClientOracle()
@@ -99,6 +100,7 @@ final class RaftWatch: Sendable {
             checkers.committed.restarted(id)
             checkers.leaders.restarted(id)
             checkers.progress.restarted(id)
+            checkers.leases.restarted(id, state.hardState)
             checkers.roles[id] = .follower
             checkers.inOrder[id] = nil
             return nil
@@ -158,6 +160,39 @@ final class RaftWatch: Sendable {
             return checkers.committed.look(at: core) ?? checkers.leaders.look(at: core)
                 ?? checkers.disks.look(at: core) ?? checkers.promises.look(at: core)
                 ?? checkers.membership.look(at: core) ?? checkers.progress.look(at: core, applied: sight.applied)
+        }
+    }
+
+    /// Where leases are granted: what they promise.
+    fileprivate func lookAtLease(of core: RaftCore, after input: CoreInput) {
+        var isTransfer = false
+        var isLeadersWord = false
+        if case .message(let message) = input {
+            switch message.kind {
+            case .timeoutNow, .voteRequest(_, isTransfer: true): isTransfer = true
+            case .appendEntries, .installSnapshot:
+                isLeadersWord = message.term == core.term && message.from == core.leader
+            default: break
+            }
+        }
+        check { checkers in
+            if isLeadersWord { checkers.leases.heard(core.id, at: core.now) }
+            if core.role == .leader, core.holdsLease,
+                let complaint = checkers.leases.holdsLease(
+                    core.id,
+                    in: core.term,
+                    lastCommitIn: checkers.committed.lastCommitTerm
+                )
+            {
+                return complaint
+            }
+            return checkers.leases.look(
+                at: core.id,
+                core.hardState,
+                now: core.now,
+                patience: UInt64(core.timing.electionTicks.lowerBound),
+                isTransfer: isTransfer
+            )
         }
     }
 
@@ -267,6 +302,7 @@ private final class WatchedServer: ServerProbe {
             afterInput(input, before.withLock { $0.take() } ?? core, &core)
         }
         watch.look(at: core, applied: applied)
+        if core.timing.leaseDriftPercent != nil { watch.lookAtLease(of: core, after: input) }
     }
 
     func writes(_ hardState: HardState?, snapshot: LogPosition?, _ entries: [Entry]) {
