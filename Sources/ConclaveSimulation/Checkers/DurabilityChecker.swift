@@ -47,9 +47,10 @@ package struct DurabilityChecker: Sendable {
             written.write(write)
         }
 
-        mutating func sync() {
+        mutating func sync() -> Bool {
+            defer { pending.removeAll(keepingCapacity: true) }
             for write in pending { durable.write(write) }
-            pending.removeAll(keepingCapacity: true)
+            return !pending.isEmpty
         }
 
         /// Takes down what is new. Returns what was committed before, and which term is durable at the persisted index.
@@ -99,8 +100,9 @@ package struct DurabilityChecker: Sendable {
         }
     }
 
-    /// All of it is durable.
-    package mutating func hasWritten(_ server: NodeID) { disks[server]?.sync() }
+    /// All of it is durable. False: nothing was to be written.
+    @discardableResult
+    package mutating func hasWritten(_ server: NodeID) -> Bool { disks[server]?.sync() ?? false }
 
     /// Nil, or what the server claims beyond what is on the disks.
     package mutating func look(at core: some ObservedCore) -> String? {

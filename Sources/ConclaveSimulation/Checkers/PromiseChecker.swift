@@ -28,16 +28,20 @@ package struct PromiseChecker: Sendable {
         return nil
     }
 
-    /// An acknowledgement was sent.
-    package mutating func acknowledged(_ server: NodeID, upTo match: LogIndex, in term: Term) {
-        advance(server, to: term)
-        guard let promise = promises[server], promise.term == term, match > promise.match else { return }
+    /// An acknowledgement was sent. True: it promises more than the server has promised before.
+    @discardableResult
+    package mutating func acknowledged(_ server: NodeID, upTo match: LogIndex, in term: Term) -> Bool {
+        let isNewTerm = advance(server, to: term)
+        guard let promise = promises[server], promise.term == term, match > promise.match else { return isNewTerm }
         promises[server]?.match = match
+        return true
     }
 
-    private mutating func advance(_ server: NodeID, to term: Term) {
-        if let promise = promises[server], promise.term >= term { return }
+    @discardableResult
+    private mutating func advance(_ server: NodeID, to term: Term) -> Bool {
+        if let promise = promises[server], promise.term >= term { return false }
         promises[server] = Promise(term: term)
+        return true
     }
 
     /// Nil, or which promise a server has forgotten.

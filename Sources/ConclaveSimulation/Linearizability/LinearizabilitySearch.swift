@@ -29,14 +29,36 @@ struct LinearizabilitySearch<Model: SequentialModel> {
     /// What has been searched. A configuration that differs from a searched one only in that more unknown operations are used up
     /// offers nothing new.
     private struct Searched {
-        private var usedUp: [Configuration: [OperationSet]] = [:]
+        /// Nearly all configurations come up with one set only: then it takes no array.
+        private enum UsedUp {
+            case one(OperationSet)
+            case several([OperationSet])
+        }
+
+        private var usedUp: [Configuration: UsedUp] = [:]
         private(set) var count = 0
+
+        init(minimumCapacity: Int) { usedUp.reserveCapacity(minimumCapacity) }
 
         /// False: it, or one at least as good, is there.
         mutating func insert(_ configuration: Configuration, using unknown: OperationSet) -> Bool {
-            if usedUp[configuration, default: []].contains(where: { $0.isSubset(of: unknown) }) { return false }
-            usedUp[configuration, default: []].append(unknown)
+            guard Self.insert(unknown, into: &usedUp[configuration]) else { return false }
             count += 1
+            return true
+        }
+
+        private static func insert(_ unknown: OperationSet, into known: inout UsedUp?) -> Bool {
+            switch known {
+            case nil: known = .one(unknown)
+            case .one(let set):
+                if set.isSubset(of: unknown) { return false }
+                known = .several([set, unknown])
+            case .several(var sets):
+                if sets.contains(where: { $0.isSubset(of: unknown) }) { return false }
+                known = nil
+                sets.append(unknown)
+                known = .several(sets)
+            }
             return true
         }
     }
@@ -61,6 +83,8 @@ struct LinearizabilitySearch<Model: SequentialModel> {
 
     /// The place of an operation among the answered ones, or among the unknown ones.
     private let ranks: [Int]
+    /// Whether the outcome of an operation is unknown.
+    private let isOpen: [Bool]
 
     // The list. Entry 0 is its head; operation `i` is called at entry `2 i + 1` and returns at `2 i + 2`.
     private var next: [Int]
@@ -77,6 +101,7 @@ struct LinearizabilitySearch<Model: SequentialModel> {
         answeredLeft = operations.count { $0.returned != nil }
         unknownLeft = operations.count - answeredLeft
         twins = Self.twins(of: operations)
+        isOpen = operations.map { $0.returned == nil }
         var counts = (answered: 0, unknown: 0)
         ranks = operations.map { operation in
             if operation.returned == nil {
@@ -132,7 +157,7 @@ struct LinearizabilitySearch<Model: SequentialModel> {
         var pending: Pending?
         var placed = OperationSet()
         var unknown = OperationSet()
-        var searched = Searched()
+        var searched = Searched(minimumCapacity: operations.count)
         var stack: [Placement] = []
         var candidates = Candidates.answered
         var blocked: Int?
@@ -203,17 +228,16 @@ struct LinearizabilitySearch<Model: SequentialModel> {
         _ pending: Pending?,
         _ candidates: Candidates
     ) -> Model.State? {
-        let operation = operations[index]
+        guard isOpen[index] == (candidates == .unknown) else { return nil }
         var expected: Model.Answer?
-        switch (operation.outcome, candidates) {
-        case (.answered(let answer, _), .answered): expected = answer
-        case (.unknown, .unknown):
+        if case .answered(let answer, _) = operations[index].outcome {
+            expected = answer
+        } else {
             let twin = twins[index]
             if twin >= 0, !isPlaced[twin] { return nil }
-        default: return nil
         }
         var after = state
-        let answer = model.apply(operation.call, to: &after)
+        let answer = model.apply(operations[index].call, to: &after)
         if let expected {
             guard answer == expected else { return nil }
         } else if after == state {
@@ -244,19 +268,17 @@ struct LinearizabilitySearch<Model: SequentialModel> {
     }
 
     private func insert(_ operation: Int, _ placed: inout OperationSet, _ unknown: inout OperationSet) {
-        let isUnknown = operations[operation].returned == nil
-        if isUnknown { unknown.insert(ranks[operation]) } else { placed.insert(ranks[operation]) }
+        if isOpen[operation] { unknown.insert(ranks[operation]) } else { placed.insert(ranks[operation]) }
     }
 
     private func remove(_ operation: Int, _ placed: inout OperationSet, _ unknown: inout OperationSet) {
-        let isUnknown = operations[operation].returned == nil
-        if isUnknown { unknown.remove(ranks[operation]) } else { placed.remove(ranks[operation]) }
+        if isOpen[operation] { unknown.remove(ranks[operation]) } else { placed.remove(ranks[operation]) }
     }
 
     private mutating func lift(_ operation: Int) {
         isPlaced[operation] = true
         remove(2 * operation + 1)
-        if operations[operation].returned != nil {
+        if !isOpen[operation] {
             remove(2 * operation + 2)
             answeredLeft -= 1
         } else {
@@ -267,7 +289,7 @@ struct LinearizabilitySearch<Model: SequentialModel> {
     /// Undoes the latest `lift` that has not been undone.
     private mutating func unlift(_ operation: Int) {
         isPlaced[operation] = false
-        if operations[operation].returned != nil {
+        if !isOpen[operation] {
             restore(2 * operation + 2)
             answeredLeft += 1
         } else {

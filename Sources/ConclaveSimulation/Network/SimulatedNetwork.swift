@@ -46,7 +46,11 @@ package final class SimulatedNetwork: Sendable {
 
     private struct State {
         var random: SimulationRandom
-        var faults = NetworkFaults()
+        var faults = NetworkFaults() {
+            didSet { delay = Self.nanoseconds(faults.delay) }
+        }
+        /// Of `faults`, in nanoseconds: asked for with each frame.
+        private(set) var delay = State.nanoseconds(NetworkFaults().delay)
         var endpoints = NumberedTable<PeerID, Endpoint>()
         /// By sender, then by receiver.
         var links = NumberedTable<PeerID, NumberedTable<PeerID, LinkState>>()
@@ -62,6 +66,18 @@ package final class SimulatedNetwork: Sendable {
         /// All links that were ever used, in order.
         var allLinks: [Link] {
             links.keys.flatMap { from in (links[from]?.keys ?? []).map { Link(from: from, to: $0) } }
+        }
+
+        private static func nanoseconds(_ range: ClosedRange<Duration>) -> ClosedRange<UInt64> {
+            range.lowerBound.nanoseconds...range.upperBound.nanoseconds
+        }
+
+        init(random: SimulationRandom) { self.random = random }
+
+        /// Who listens where a link ends; nil: nobody, or nothing gets there.
+        func listener(of link: Link) -> (any TransportSink)? {
+            guard !self[link].isCut, endpoints[link.to]?.machine.isUp == true else { return nil }
+            return endpoints[link.to]?.sink
         }
 
         /// Who is at either end, and with which data.
@@ -187,22 +203,21 @@ package final class SimulatedNetwork: Sendable {
         let link = Link(from: sender, to: receiver)
         guard let connection = connection(for: link, generation) else { return }
         let now = world.now
-        let arrivals: [UInt64] = state.withLock { state in
-            guard !state[link].isCut else { return [] }
+        let (arrival, second): (UInt64?, UInt64?) = state.withLock { state in
+            guard !state[link].isCut else { return (nil, nil) }
             if state.random.happens(perMille: state.faults.dropsPerMille) {
                 state.faultCount += 1
-                return []
+                return (nil, nil)
             }
-            var arrivals = [Self.arrival(link, now, &state)]
-            if state.random.happens(perMille: state.faults.duplicatesPerMille), mayArriveTwice(frame) {
-                state.faultCount += 1
-                arrivals.append(Self.arrival(link, now, &state))
+            let arrival = Self.arrival(link, now, &state)
+            guard state.random.happens(perMille: state.faults.duplicatesPerMille), mayArriveTwice(frame) else {
+                return (arrival, nil)
             }
-            return arrivals
+            state.faultCount += 1
+            return (arrival, Self.arrival(link, now, &state))
         }
-        for arrival in arrivals {
-            world.at(arrival) { [self] in deliver(frame, link, connection) }
-        }
+        if let arrival { world.at(arrival) { [self] in deliver(frame, link, connection) } }
+        if let second { world.at(second) { [self] in deliver(frame, link, connection) } }
         straggle(frame, link)
     }
 
@@ -220,10 +235,7 @@ package final class SimulatedNetwork: Sendable {
         world.at(world.now + straggler.delay) { [self] in
             let sink = state.withLock { state -> (any TransportSink)? in
                 // What a server said before it lost its data died with that.
-                guard let receiver = state.endpoints[link.to], receiver.machine.isUp, !state[link].isCut,
-                    state.ends(of: link) == straggler.ends
-                else { return nil }
-                return receiver.sink
+                state.ends(of: link) == straggler.ends ? state.listener(of: link) : nil
             }
             if let sink { hand(frame, link, to: sink) }
         }
@@ -237,10 +249,10 @@ package final class SimulatedNetwork: Sendable {
             case nothing
         }
         let found: Found = state.withLock { state in
-            guard let sender = state.endpoints[link.from], sender.generation == generation else { return .nothing }
+            guard state.endpoints[link.from]?.generation == generation else { return .nothing }
             let known = state[link]
             if let connection = known.connection { return .number(connection.number) }
-            guard let receiver = state.endpoints[link.to], receiver.sink != nil, receiver.machine.isUp,
+            guard let sender = state.endpoints[link.from], let receiver = state.endpoints[link.to], receiver.sink != nil, receiver.machine.isUp,
                 !known.isEnding, !known.isCut, !state[link.back].isCut
             else { return .nothing }
             return .ends(sender, receiver)
@@ -266,9 +278,7 @@ package final class SimulatedNetwork: Sendable {
     }
 
     private static func arrival(_ link: Link, _ now: UInt64, _ state: inout State) -> UInt64 {
-        let delay = state.faults.delay
-        let range = delay.lowerBound.nanoseconds...delay.upperBound.nanoseconds
-        let arrival = now + UInt64.random(in: range, using: &state.random) + state[link].slowBy
+        let arrival = now + UInt64.random(in: state.delay, using: &state.random) + state[link].slowBy
         if state.random.happens(perMille: state.faults.reordersPerMille) {
             state.faultCount += 1
             return arrival
@@ -280,11 +290,7 @@ package final class SimulatedNetwork: Sendable {
 
     private func deliver(_ frame: [UInt8], _ link: Link, _ connection: Int) {
         let sink = state.withLock { state -> (any TransportSink)? in
-            let known = state[link]
-            guard known.connection?.number == connection, let receiver = state.endpoints[link.to],
-                receiver.machine.isUp, !known.isCut
-            else { return nil }
-            return receiver.sink
+            state[link].connection?.number == connection ? state.listener(of: link) : nil
         }
         if let sink { hand(frame, link, to: sink) }
     }

@@ -211,8 +211,7 @@ final class RaftWatch: Sendable {
 
     fileprivate func hasWritten(_ id: NodeID) {
         check { checkers in
-            checkers.disks.hasWritten(id)
-            checkers.inOrder[id] = nil
+            if checkers.disks.hasWritten(id) { checkers.inOrder[id] = nil }
             return nil
         }
     }
@@ -220,12 +219,14 @@ final class RaftWatch: Sendable {
     /// A message left a server that promises something.
     func promised(_ message: RaftMessage) {
         check { checkers in
-            checkers.inOrder[message.from] = nil
             switch message.kind {
             case .voteResponse(granted: true):
+                checkers.inOrder[message.from] = nil
                 return checkers.promises.voted(message.from, for: message.to, in: message.term)
             case .appendAccepted(let match, _, _):
-                checkers.promises.acknowledged(message.from, upTo: match, in: message.term)
+                if checkers.promises.acknowledged(message.from, upTo: match, in: message.term) {
+                    checkers.inOrder[message.from] = nil
+                }
                 return nil
             default: return nil
             }
