@@ -17,7 +17,16 @@ final class SimulatedServer<Machine: StateMachine>: Sendable {
         var server: RaftServer<Machine>?
         /// How often it was started.
         var starts = 0
+        /// When that was last tried, in nanoseconds.
+        var startedAt: UInt64 = 0
+        /// How long the launcher waits when it ends by itself, in nanoseconds.
+        var wait = SimulatedServer.shortestWait
     }
+
+    /// As a launcher does, the one of a simulated server waits twice as long each time, until the server has lived for a while.
+    private static var shortestWait: UInt64 { 500_000_000 }
+    private static var longestWait: UInt64 { 4_000_000_000 }
+    private static var quietTime: UInt64 { 10_000_000_000 }
 
     let id: NodeID
     /// What its disk refuses to do.
@@ -57,6 +66,8 @@ final class SimulatedServer<Machine: StateMachine>: Sendable {
     }
 
     private func boot(_ machine: SimulatedMachine) throws {
+        let now = site.simulation.world.now
+        state.withLock { $0.startedAt = now }
         let disk = disk
         disk.setFaults(trouble.rule)
         let (log, recovered) = try openLog(on: site.wrapDisk(disk))
@@ -114,8 +125,8 @@ final class SimulatedServer<Machine: StateMachine>: Sendable {
 
     // MARK: The launcher
 
-    /// It has ended by itself, for example because its disk failed. As a launcher would, this starts it again half a second later, unless
-    /// its machine has crashed meanwhile.
+    /// It has ended by itself, for example because its disk failed. As a launcher would, this starts it again half a second later, or more
+    /// where that happens again and again, unless its machine has crashed meanwhile.
     private func failed(start: Int, _ reason: ExitReason) {
         guard state.withLock({ $0.starts == start && $0.server != nil }) else { return }
         site.simulation.note("\(id) ended: \(reason)")
@@ -123,15 +134,21 @@ final class SimulatedServer<Machine: StateMachine>: Sendable {
     }
 
     private func launchLater(start: Int) {
-        site.simulation.world.at(site.simulation.world.now + 500_000_000) { [weak self] in
+        let now = site.simulation.world.now
+        let wait = state.withLock { state in
+            if now - state.startedAt >= Self.quietTime { state.wait = Self.shortestWait }
+            defer { state.wait = min(2 * state.wait, Self.longestWait) }
+            return state.wait
+        }
+        site.simulation.world.at(now + wait) { [weak self] in
             guard let self, isUp, state.withLock({ $0.starts == start }) else { return }
             kill()
             launch()
         }
     }
 
-    /// Starts it from its disk, unless it is up. If it cannot start for want of space, or because its disk fails, this is tried again half
-    /// a second later; what else keeps it from starting fails the simulation.
+    /// Starts it from its disk, unless it is up. If it cannot start for want of space, or because its disk fails, this is tried again
+    /// later; what else keeps it from starting fails the simulation.
     func launch() {
         let start = state.withLock { $0.starts }
         do { try restart() } catch {

@@ -252,8 +252,8 @@ package final class SimulatedNetwork: Sendable {
             guard state.endpoints[link.from]?.generation == generation else { return .nothing }
             let known = state[link]
             if let connection = known.connection { return .number(connection.number) }
-            guard let sender = state.endpoints[link.from], let receiver = state.endpoints[link.to], receiver.sink != nil, receiver.machine.isUp,
-                !known.isEnding, !known.isCut, !state[link.back].isCut
+            guard let sender = state.endpoints[link.from], let receiver = state.endpoints[link.to],
+                receiver.sink != nil, receiver.machine.isUp, !known.isEnding, !known.isCut, !state[link.back].isCut
             else { return .nothing }
             return .ends(sender, receiver)
         }
