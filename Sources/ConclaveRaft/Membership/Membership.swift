@@ -160,8 +160,9 @@ struct Membership {
 
     mutating func timePassed(_ core: inout RaftCore, now: UInt64) {
         if !isIdle { carryOut(administration.expire(at: now)) }
-        if let own {
-            if introduced.updateValue(own, forKey: own.id) != own { followed = nil }
+        if let own, introduced[own.id] != own {
+            introduced[own.id] = own
+            followed = nil
         }
         if core.role == .leader { administration.keepHouse(introduced.filter { isPresent($0.value) }, &core) }
         if now >= turnAt {

@@ -367,16 +367,7 @@ struct Consensus: Behavior {
 
     private mutating func publishStatus() {
         let standing = core.standing
-        status.update { status in
-            status.role = core.role
-            status.term = core.term
-            status.leader = core.leader
-            status.lastIndex = core.lastIndex
-            status.commitIndex = core.commitIndex
-            status.configuration = core.configuration
-            status.standing = standing
-            status.isQuarantined = core.isQuarantined
-        }
+        status.update { $0.follow(core, standing) }
         guard standing != self.standing else { return }
         self.standing = standing
         onStanding(standing)

@@ -38,6 +38,18 @@ public struct RaftStatus: Hashable, Sendable {
         self.id = id
         self.configuration = configuration
     }
+
+    /// Takes over what consensus knows.
+    mutating func follow(_ core: RaftCore, _ standing: MemberStanding) {
+        role = core.role
+        term = core.term
+        leader = core.leader
+        lastIndex = core.lastIndex
+        commitIndex = core.commitIndex
+        configuration = core.configuration
+        isQuarantined = core.isQuarantined
+        self.standing = standing
+    }
 }
 
 /// The last published status. Written by consensus and the applier, read from anywhere.

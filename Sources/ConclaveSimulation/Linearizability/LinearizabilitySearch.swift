@@ -26,40 +26,21 @@ struct LinearizabilitySearch<Model: SequentialModel> {
         var pending: Pending?
     }
 
-    /// What has been searched. A configuration that differs from a searched one only in that more unknown operations are used up
+    /// What has been searched in vain. A configuration that differs from such a one only in that more unknown operations are used up
     /// offers nothing new.
     private struct Searched {
-        /// Nearly all configurations come up with one set only: then it takes no array.
-        private enum UsedUp {
-            case one(OperationSet)
-            case several([OperationSet])
-        }
-
-        private var usedUp: [Configuration: UsedUp] = [:]
+        private var usedUp: [Configuration: [OperationSet]] = [:]
         private(set) var count = 0
+        var isEmpty: Bool { count == 0 }
 
-        init(minimumCapacity: Int) { usedUp.reserveCapacity(minimumCapacity) }
-
-        /// False: it, or one at least as good, is there.
-        mutating func insert(_ configuration: Configuration, using unknown: OperationSet) -> Bool {
-            guard Self.insert(unknown, into: &usedUp[configuration]) else { return false }
-            count += 1
-            return true
+        /// Whether it, or one at least as good, was searched.
+        func covers(_ configuration: Configuration, using unknown: OperationSet) -> Bool {
+            usedUp[configuration]?.contains { $0.isSubset(of: unknown) } == true
         }
 
-        private static func insert(_ unknown: OperationSet, into known: inout UsedUp?) -> Bool {
-            switch known {
-            case nil: known = .one(unknown)
-            case .one(let set):
-                if set.isSubset(of: unknown) { return false }
-                known = .several([set, unknown])
-            case .several(var sets):
-                if sets.contains(where: { $0.isSubset(of: unknown) }) { return false }
-                known = nil
-                sets.append(unknown)
-                known = .several(sets)
-            }
-            return true
+        mutating func insert(_ configuration: Configuration, using unknown: OperationSet) {
+            usedUp[configuration, default: []].append(unknown)
+            count += 1
         }
     }
 
@@ -83,8 +64,8 @@ struct LinearizabilitySearch<Model: SequentialModel> {
 
     /// The place of an operation among the answered ones, or among the unknown ones.
     private let ranks: [Int]
-    /// Whether the outcome of an operation is unknown.
-    private let isOpen: [Bool]
+    /// When the client of an operation was answered; `.max` while the outcome is unknown.
+    private let returns: [UInt64]
 
     // The list. Entry 0 is its head; operation `i` is called at entry `2 i + 1` and returns at `2 i + 2`.
     private var next: [Int]
@@ -101,7 +82,7 @@ struct LinearizabilitySearch<Model: SequentialModel> {
         answeredLeft = operations.count { $0.returned != nil }
         unknownLeft = operations.count - answeredLeft
         twins = Self.twins(of: operations)
-        isOpen = operations.map { $0.returned == nil }
+        returns = operations.map { $0.returned ?? .max }
         var counts = (answered: 0, unknown: 0)
         ranks = operations.map { operation in
             if operation.returned == nil {
@@ -139,6 +120,9 @@ struct LinearizabilitySearch<Model: SequentialModel> {
         return keys.map(\.entry)
     }
 
+    /// Whether the outcome of an operation is unknown.
+    private func isOpen(_ operation: Int) -> Bool { returns[operation] == .max }
+
     private mutating func link(_ entries: [Int]) {
         var last = 0
         for entry in entries {
@@ -157,7 +141,7 @@ struct LinearizabilitySearch<Model: SequentialModel> {
         var pending: Pending?
         var placed = OperationSet()
         var unknown = OperationSet()
-        var searched = Searched(minimumCapacity: operations.count)
+        var searched = Searched()
         var stack: [Placement] = []
         var candidates = Candidates.answered
         var blocked: Int?
@@ -176,11 +160,13 @@ struct LinearizabilitySearch<Model: SequentialModel> {
                     candidates == .unknown ? Pending(operation: operation, stateBefore: state) : nil
                 let isForced = candidates == .answered && model.isReadOnly(operations[operation].call)
                 insert(operation, &placed, &unknown)
-                let configuration = Configuration(placed: placed, state: after, pending: pendingAfter)
-                guard isForced || searched.insert(configuration, using: unknown) else {
-                    remove(operation, &placed, &unknown)
-                    entry = next[entry]
-                    continue
+                if !isForced, !searched.isEmpty {
+                    let configuration = Configuration(placed: placed, state: after, pending: pendingAfter)
+                    if searched.covers(configuration, using: unknown) {
+                        remove(operation, &placed, &unknown)
+                        entry = next[entry]
+                        continue
+                    }
                 }
                 stack.append(
                     Placement(
@@ -206,10 +192,15 @@ struct LinearizabilitySearch<Model: SequentialModel> {
             repeat {
                 guard let popped = stack.popLast() else { return .exhausted(blocked: blocked ?? 0) }
                 last = popped
+                // All that can follow was tried. While it was, nothing could come to the same: an operation more was placed each time.
+                if !last.isForced {
+                    searched.insert(Configuration(placed: placed, state: state, pending: pending), using: unknown)
+                }
                 unlift(last.operation)
                 remove(last.operation, &placed, &unknown)
+                (state, pending) = (last.stateBefore, last.pendingBefore)
             } while last.isForced
-            (state, pending, candidates) = (last.stateBefore, last.pendingBefore, last.candidates)
+            candidates = last.candidates
             entry = next[2 * last.operation + 1]
         }
         return .placedAll(stack.map(\.operation))
@@ -218,7 +209,7 @@ struct LinearizabilitySearch<Model: SequentialModel> {
     /// Whichever returned later.
     private func later(_ old: Int?, _ new: Int) -> Int {
         guard let old else { return new }
-        return operations[old].isReturnedAfter(operations[new], tie: old > new) ? old : new
+        return (returns[old], old) > (returns[new], new) ? old : new
     }
 
     /// The state after the operation, if it may come next.
@@ -228,7 +219,7 @@ struct LinearizabilitySearch<Model: SequentialModel> {
         _ pending: Pending?,
         _ candidates: Candidates
     ) -> Model.State? {
-        guard isOpen[index] == (candidates == .unknown) else { return nil }
+        guard isOpen(index) == (candidates == .unknown) else { return nil }
         var expected: Model.Answer?
         if case .answered(let answer, _) = operations[index].outcome {
             expected = answer
@@ -268,17 +259,17 @@ struct LinearizabilitySearch<Model: SequentialModel> {
     }
 
     private func insert(_ operation: Int, _ placed: inout OperationSet, _ unknown: inout OperationSet) {
-        if isOpen[operation] { unknown.insert(ranks[operation]) } else { placed.insert(ranks[operation]) }
+        if isOpen(operation) { unknown.insert(ranks[operation]) } else { placed.insert(ranks[operation]) }
     }
 
     private func remove(_ operation: Int, _ placed: inout OperationSet, _ unknown: inout OperationSet) {
-        if isOpen[operation] { unknown.remove(ranks[operation]) } else { placed.remove(ranks[operation]) }
+        if isOpen(operation) { unknown.remove(ranks[operation]) } else { placed.remove(ranks[operation]) }
     }
 
     private mutating func lift(_ operation: Int) {
         isPlaced[operation] = true
         remove(2 * operation + 1)
-        if !isOpen[operation] {
+        if !isOpen(operation) {
             remove(2 * operation + 2)
             answeredLeft -= 1
         } else {
@@ -289,7 +280,7 @@ struct LinearizabilitySearch<Model: SequentialModel> {
     /// Undoes the latest `lift` that has not been undone.
     private mutating func unlift(_ operation: Int) {
         isPlaced[operation] = false
-        if !isOpen[operation] {
+        if !isOpen(operation) {
             restore(2 * operation + 2)
             answeredLeft += 1
         } else {
