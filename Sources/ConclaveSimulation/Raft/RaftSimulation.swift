@@ -81,6 +81,14 @@ package struct RaftSimulation: Sendable {
     }
 
     private func run() throws -> RaftRunReport {
+        do { return try live() } catch SimulationError.violation(let complaint) where options.traceCapacity > 0 {
+            // Whoever asks for a trace wants to see what the clients saw until then.
+            throw failure(.correctness, complaint, timeline: violation?.timelineHTML)
+        }
+    }
+
+    /// Clients, faults, healing, and judging.
+    private func live() throws -> RaftRunReport {
         let clientRandoms = (0..<options.clients).map { _ in simulation.makeRandom() }
         let operatorRandom = simulation.makeRandom()
         let end = simulation.time + options.faultPhase
@@ -328,6 +336,15 @@ package struct RaftSimulation: Sendable {
         }
         guard let server = servers.first(where: isBehind) else { return }
         throw failure(.liveness, "server \(server) did not catch up within \(options.livenessBound)")
+    }
+
+    /// What is wrong with the clients' history up to now, if that is known.
+    private var violation: LinearizabilityViolation<RegisterModel>? {
+        if case .violation(let violation) = LinearizabilityChecker(RegisterModel()).check(recorder.history) {
+            violation
+        } else {
+            nil
+        }
     }
 
     private func judge() throws {
