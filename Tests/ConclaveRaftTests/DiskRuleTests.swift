@@ -117,23 +117,11 @@ struct DiskRuleTests {
                 return Self.fault
             }
         }
-        let acknowledged = Mutex(LogIndex.zero)
-        let unwritten = Mutex(LogIndex(.max))
-        cluster.network.setFilter { message, from, to in
-            guard case .raft(let raft) = message else { return true }
-            switch raft.kind {
-            case .appendAccepted(let match, _, _) where from == broken:
-                acknowledged.withLock { $0 = max($0, match) }
-            case .appendEntries(let append) where to == broken:
-                if let first = append.entries.first { unwritten.withLock { $0 = min($0, first.index) } }
-            default: break
-            }
-            return true
-        }
+        let traffic = FollowerTraffic(of: broken, in: cluster.network)
         #expect(await cluster.insist { await cluster.propose(1, on: leader) } == .success(2))
         await cluster.board.wait { $0.failures[broken] == 1 }
         #expect(seen.withLock { $0 } == (1, 0))
-        #expect(acknowledged.withLock { $0 } < unwritten.withLock { $0 })
+        #expect(traffic.isNothingSentAcknowledged)
         await cluster.stop(broken)
         disk.setFaults(nil)
         // The pages of a failed sync count as clean and are seen by a reader, until the power goes.

@@ -36,24 +36,12 @@ struct FailureTests {
         let leader = await cluster.leader()
         #expect(await cluster.insist { await cluster.propose(1, on: leader) } == .success(1))
         guard let broken = cluster.ids.first(where: { $0 != leader }), let disk = cluster.disks[broken] else { return }
-        let acknowledged = Mutex(LogIndex.zero)
-        let unwritten = Mutex(LogIndex(.max))
         disk.setFaults { operation, _, _ in operation == .sync ? Self.diskFault : nil }
-        cluster.network.setFilter { message, from, to in
-            guard case .raft(let raft) = message else { return true }
-            switch raft.kind {
-            case .appendAccepted(let match, _, _) where from == broken:
-                acknowledged.withLock { $0 = max($0, match) }
-            case .appendEntries(let append) where to == broken:
-                if let first = append.entries.first { unwritten.withLock { $0 = min($0, first.index) } }
-            default: break
-            }
-            return true
-        }
+        let traffic = FollowerTraffic(of: broken, in: cluster.network)
         // A quorum is left: the leader and the other follower.
         #expect(await cluster.insist { await cluster.propose(2, on: leader) } == .success(1))
         await cluster.board.wait { $0.failures[broken] == 1 }
-        #expect(acknowledged.withLock { $0 } < unwritten.withLock { $0 })
+        #expect(traffic.isNothingSentAcknowledged)
         await cluster.shutdown()
     }
 
