@@ -1,3 +1,4 @@
+import ConclaveNet
 import Testing
 
 @testable import ConclaveCommand
@@ -6,11 +7,6 @@ import Testing
     import FoundationEssentials
 #else
     import Foundation
-#endif
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
 #endif
 
 @Suite("The cluster's directory")
@@ -106,17 +102,9 @@ struct DataDirectoryTests {
 
     @Test("a taken port is named, with the way to choose others")
     func takenPort() throws {
-        let listener = socket(AF_INET, streamSocketType, 0)
-        defer { close(listener) }
-        var address = loopbackAddress(port: 0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isListening = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, length) == 0 && listen(listener, 1) == 0 && getsockname(listener, $0, &length) == 0
-            }
-        }
-        try #require(isListening)
-        let port = UInt16(bigEndian: address.sin_port)
+        let listener = try Socket.listen(on: .loopback(port: 0))
+        defer { listener.shutdown() }
+        let port = try #require(listener.localAddress?.port)
         #expect(!PortCheck.isFree(port))
         var plan = ClusterPlan(ClusterOptions(nodes: 1), clusterID: .unnamed)
         plan.servers[0].clientPort = port

@@ -129,3 +129,12 @@ struct ClientConnection: ~Copyable {
         return CommandFailure(code: .unavailable, message: reason)
     }
 }
+
+/// `SOCK_STREAM`, which is an enumeration in Glibc and a number in Darwin.
+var streamSocketType: Int32 {
+    #if canImport(Glibc)
+        Int32(SOCK_STREAM.rawValue)
+    #else
+        SOCK_STREAM
+    #endif
+}

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+internal import ConclaveNet
 
 /// Finds out before anything starts whether the ports of a plan are free.
 enum PortCheck {
@@ -22,40 +18,6 @@ enum PortCheck {
         )
     }
 
-    /// Whether a listener could bind the port now.
-    static func isFree(_ port: UInt16) -> Bool {
-        let descriptor = socket(AF_INET, streamSocketType, 0)
-        guard descriptor >= 0 else { return false }
-        defer { close(descriptor) }
-        // Connections of an earlier run that still linger in the kernel are no obstacle to the servers either.
-        var yes: Int32 = 1
-        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        var address = loopbackAddress(port: port)
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
-    }
-}
-
-/// `SOCK_STREAM`, which is an enumeration in Glibc and a number in Darwin.
-var streamSocketType: Int32 {
-    #if canImport(Glibc)
-        Int32(SOCK_STREAM.rawValue)
-    #else
-        SOCK_STREAM
-    #endif
-}
-
-/// 127.0.0.1 with a port.
-func loopbackAddress(port: UInt16) -> sockaddr_in {
-    var address = sockaddr_in()
-    #if canImport(Darwin)
-        address.sin_len = UInt8(MemoryLayout<sockaddr_in>.size)
-    #endif
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    return address
+    /// Whether a listener could have the port now. Connections of an earlier run that still linger in the kernel are no obstacle.
+    static func isFree(_ port: UInt16) -> Bool { (try? Socket.listen(on: .loopback(port: port))) != nil }
 }
