@@ -1,4 +1,5 @@
 import ConclaveRaft
+import ConclaveSimulation
 import Foundation
 import KeyValue
 import RaftCore
@@ -225,7 +226,7 @@ struct AdminTests {
         await cluster.shutdown()
     }
 
-    private static func garbage(round: Int, _ random: inout SplitMix64) -> [[UInt8]] {
+    private static func garbage(round: Int, _ random: inout SimulationRandom) -> [[UInt8]] {
         let names = ["RAFT.NODE", "RAFT.TRANSFER_LEADER", "RAFT.SNAPSHOT", "RAFT.INFO", "RAFT.HASH"]
         var words = [Array(names[Int.random(in: names.indices, using: &random)].utf8)]
         // A subcommand now and then, so that the garbage gets further.

@@ -1,3 +1,4 @@
+import ConclaveSimulation
 import RaftCore
 import Testing
 
@@ -13,7 +14,7 @@ private struct PretendedMachine {
     var exitCode: ExitCode?
     var isStopping = false
     var spawnRefusals: Double
-    var generator: SplitMix64
+    var generator: SimulationRandom
 
     mutating func deliver(_ event: LauncherEvent, at now: Duration) {
         var queue = [event]
@@ -87,7 +88,7 @@ struct ClusterLauncherFuzzTests {
             var machine = PretendedMachine(
                 launcher: ClusterLauncher(ClusterPlan(ClusterOptions(nodes: nodes), clusterID: .unnamed)),
                 spawnRefusals: Double.random(in: 0...0.3, using: &generator),
-                generator: SplitMix64(state: generator.next())
+                generator: SimulationRandom(seed: generator.next())
             )
             var now = Duration.zero
             machine.deliver(.begin, at: now)

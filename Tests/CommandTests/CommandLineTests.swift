@@ -1,3 +1,4 @@
+import ConclaveSimulation
 import RaftCore
 import RaftLog
 import Testing
@@ -174,7 +175,7 @@ struct CommandLineTests {
         #expect(understood > 100)
     }
 
-    private func scrambled(_ word: String, using generator: inout SplitMix64) -> String {
+    private func scrambled(_ word: String, using generator: inout SimulationRandom) -> String {
         var characters = Array(word)
         for _ in 0..<Int.random(in: 0...3, using: &generator) {
             let alphabet = "-=:,.0129azé\u{301}\u{0}"

@@ -1,3 +1,5 @@
+import ConclaveSimulation
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
@@ -13,18 +15,5 @@ struct SeededRun {
         print("replay with: \(variable)=\(seed) swift test --filter \(test)")
     }
 
-    var generator: SplitMix64 { SplitMix64(state: seed) }
-}
-
-/// Steele, Lea and Flood: Fast splittable pseudorandom number generators (OOPSLA 2014).
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
+    var generator: SimulationRandom { SimulationRandom(seed: seed) }
 }

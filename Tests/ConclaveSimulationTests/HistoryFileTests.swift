@@ -4,7 +4,7 @@ import Testing
 @Suite struct HistoryFileTests {
     @Test("a history is read back as it was written, values of any bytes included")
     func roundTrip() throws {
-        var random = SeededRandom.drawn("HistoryFileTests")
+        var random = SimulationRandom.drawn("HistoryFileTests")
         let generator = HistoryGenerator.register(clients: 5, keys: 3, unknownPerMille: 50)
         var history = generator.history(operations: 300, &random)
         let odd = ["", "-", "%", " a b ", "ü\u{2028}\u{0}\n\"\\", "\u{1F600}", "%2D"]
@@ -68,7 +68,7 @@ import Testing
 
     @Test("damaged text is read or refused, and never crashes")
     func fuzz() {
-        var random = SeededRandom.drawn("HistoryFileTests")
+        var random = SimulationRandom.drawn("HistoryFileTests")
         let generator = HistoryGenerator.register(clients: 3, keys: 2, unknownPerMille: 50)
         let text = Array(HistoryFile.text(of: generator.history(operations: 4, &random)).utf8)
         let spice = Array(#"{}":,\u0012-%nul 9"#.utf8) + [0, 10, 0xFF, 0xC3]

@@ -7,7 +7,7 @@ struct HistoryGenerator<Model: SequentialModel> {
     var keys: Int
     /// Of a thousand operations, how many end with an unknown outcome.
     var unknownPerMille = 0
-    var makeCall: (inout SeededRandom) -> Model.Call
+    var makeCall: (inout SimulationRandom) -> Model.Call
 
     private struct Open {
         var operation: Int
@@ -17,7 +17,7 @@ struct HistoryGenerator<Model: SequentialModel> {
     }
 
     /// Each step of time, one client calls, has its call carried out, or is answered.
-    func history(operations count: Int, _ random: inout SeededRandom) -> History<Model> {
+    func history(operations count: Int, _ random: inout SimulationRandom) -> History<Model> {
         var states: [String: Model.State] = [:]
         var history = History<Model>()
         var open: [Int: Open] = [:]

@@ -5,7 +5,7 @@ import Testing
 @Suite struct LinearizabilityOracleTests {
     @Test("the search agrees with the definition on 100,000 small histories, valid and broken ones")
     func agreesWithDefinition() {
-        var random = SeededRandom.drawn("agreesWithDefinition")
+        var random = SimulationRandom.drawn("agreesWithDefinition")
         var passed = 0
         let runs = 100_000
         for run in 0..<runs {
@@ -36,7 +36,7 @@ import Testing
     }
 
     /// Any spans, any answers.
-    private static func arbitrary(_ random: inout SeededRandom) -> History<RegisterModel> {
+    private static func arbitrary(_ random: inout SimulationRandom) -> History<RegisterModel> {
         var history = History<RegisterModel>()
         for client in 0..<Int.random(in: 1...5, using: &random) {
             let invoked = UInt64.random(in: 0..<8, using: &random)
@@ -56,7 +56,7 @@ import Testing
         return history
     }
 
-    private static func generatedAndPerhapsBroken(_ random: inout SeededRandom) -> History<RegisterModel> {
+    private static func generatedAndPerhapsBroken(_ random: inout SimulationRandom) -> History<RegisterModel> {
         let generator = HistoryGenerator.register(clients: 3, keys: 1, values: 2, unknownPerMille: 150)
         var history = generator.history(operations: Int.random(in: 2...6, using: &random), &random)
         let broken = Int.random(in: 0..<history.operations.count * 2, using: &random)
@@ -67,7 +67,7 @@ import Testing
         return history
     }
 
-    private static func call(_ random: inout SeededRandom) -> RegisterModel.Call {
+    private static func call(_ random: inout SimulationRandom) -> RegisterModel.Call {
         let value = Bool.random(using: &random) ? "0" : "1"
         switch Int.random(in: 0..<6, using: &random) {
         case 0..<3: return .read
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    private static func answer(to call: RegisterModel.Call, _ random: inout SeededRandom) -> RegisterModel.Answer {
+    private static func answer(to call: RegisterModel.Call, _ random: inout SimulationRandom) -> RegisterModel.Answer {
         switch call {
         case .read: .value([nil, "0", "1"].randomElement(using: &random)!)
         case .write, .delete: .done
@@ -88,7 +88,7 @@ import Testing
     func largeHistory() {
         // Clients that may lose answers write values of their own, as they should: an old value then tells who wrote it.
         for (unknownPerMille, values) in [(0, 5), (5, 100_000)] {
-            var random = SeededRandom(seed: 1)
+            var random = SimulationRandom(seed: 1)
             let generator = HistoryGenerator.register(
                 clients: 32,
                 keys: 10,

@@ -95,7 +95,7 @@ import Testing
 
     @Test("a limit that is reached is no pass")
     func limits() {
-        var random = SeededRandom(seed: 1)
+        var random = SimulationRandom(seed: 1)
         let history = HistoryGenerator.register(clients: 8, keys: 1).history(operations: 200, &random)
         for limits in [
             LinearizabilityChecker<RegisterModel>.Limits(steps: 100),

@@ -5,7 +5,7 @@ import Testing
 @Suite struct OperationSetTests {
     @Test("a set of operations behaves as a set, and equal sets are equal values")
     func behavesAsASet() {
-        var random = SeededRandom.drawn("behavesAsASet")
+        var random = SimulationRandom.drawn("behavesAsASet")
         for _ in 0..<300 {
             var sets = [OperationSet(), OperationSet()]
             var expected: [Set<Int>] = [[], []]
