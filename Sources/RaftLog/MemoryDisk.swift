@@ -193,6 +193,19 @@ extension MemoryDisk {
     }
 }
 
+extension MemoryDisk {
+    /// Puts bytes into a file, in what is seen and in what is durable.
+    func overwrite(_ name: String, at offset: Int, _ bytes: [UInt8]) {
+        state.withLock { state in
+            guard let inode = state.names[name] else { preconditionFailure("no file \(name)") }
+            bytes.withUnsafeBytes {
+                state.inodes[inode]?.current.write(at: offset, $0)
+                state.inodes[inode]?.durable.write(at: offset, $0)
+            }
+        }
+    }
+}
+
 // MARK: Carrying out
 
 extension MemoryDisk {

@@ -164,21 +164,21 @@ extension Recovery {
     /// Applies batch after batch until the segment's readable part ends.
     ///
     /// Only one batch is ever written between two syncs, so any batch later than an unreadable one proves that this one was
-    /// synced: then it is corruption, is noted, and reading goes on behind it. `endsBefore` is the first sequence of the next
-    /// segment, which proves as much; nil in the last segment.
+    /// synced: then it is corruption, is noted, and reading goes on with the next one that there is. `endsBefore` is the first sequence of
+    /// the next segment, which proves as much; nil in the last segment.
     private mutating func scan(
         _ reader: inout SegmentReader,
         seed: UInt32,
         endsBefore: UInt64?
     ) throws(LogError) -> Stop {
         var stop = Stop(highestIndex: replay.last.index)
+        var later: LaterFrames?
         while replay.nextSequence != endsBefore {
             stop.header = nil
-            var search = stop.offset + 8
             if let header = try header(&reader, at: stop.offset, seed), replay.expects(header) {
                 stop.header = header
                 if let frame = try reader.bytes(at: stop.offset, count: header.lengthBytes) {
-                    search = stop.offset + header.lengthBytes
+                    let end = stop.offset + header.lengthBytes
                     let verdict = header.verify(frame)
                     if case .unknownKind(let kind) = verdict {
                         var corruption = corruption(reader.file.name, stop.offset, header)
@@ -189,24 +189,28 @@ extension Recovery {
                     if verdict == .sound {
                         follows = replay.apply(header, frame, verdict)
                     } else {
-                        if endsBefore == nil, try laterFrame(&reader, from: search, seed) == nil { break }
+                        if later == nil { later = try laterFrames(&reader, from: stop.offset, seed) }
+                        if endsBefore == nil, later?.reach(behind: header.sequence) != true { break }
                         // The search may have moved the window.
                         guard let again = try reader.bytes(at: stop.offset, count: header.lengthBytes) else { break }
                         note(verdict, header, again, reader.file.name, stop.offset)
                         follows = replay.apply(header, again, verdict)
                     }
                     guard follows else { throw discontinuity(reader.file.name, stop.offset) }
-                    stop.lastFrame = stop.offset..<search
+                    stop.lastFrame = stop.offset..<end
                     stop.highestIndex = max(stop.highestIndex, replay.last.index)
-                    stop.offset = search
+                    stop.offset = end
                     stop.header = nil
                     continue
                 }
             }
-            guard let later = try laterFrame(&reader, from: search, seed) else { break }
+            if later == nil { later = try laterFrames(&reader, from: stop.offset, seed) }
+            guard let next = later?.next(for: replay, at: stop.offset) else { break }
             corruptions.append(corruption(reader.file.name, stop.offset, stop.header))
-            guard replay.bridge(to: later.header) else { throw discontinuity(reader.file.name, later.offset) }
-            stop.offset = later.offset
+            guard replay.expects(next.header) || replay.bridge(to: next.header) else {
+                throw discontinuity(reader.file.name, next.offset)
+            }
+            stop.offset = next.offset
             stop.highestIndex = max(stop.highestIndex, replay.last.index)
         }
         return stop
@@ -238,12 +242,13 @@ extension Recovery {
         return FrameHeader(bytes, seed: seed)
     }
 
-    /// The first sound header of a batch later than the one that should come, at or behind `start`.
-    private func laterFrame(
+    /// The sound headers at or behind `start` of batches that are not before the one that should come.
+    private func laterFrames(
         _ reader: inout SegmentReader,
         from start: Int,
         _ seed: UInt32
-    ) throws(LogError) -> (offset: Int, header: FrameHeader)? {
+    ) throws(LogError) -> LaterFrames {
+        var found: [LaterFrames.Frame] = []
         var offset = start
         while offset + FrameHeader.sizeBytes <= reader.sizeBytes {
             let count = min(SegmentReader.windowSizeBytes, reader.sizeBytes - offset)
@@ -253,18 +258,18 @@ extension Recovery {
                 while place + FrameHeader.sizeBytes <= count {
                     if chunk.integer(at: place, as: UInt32.self) == FrameHeader.magic,
                         let header = FrameHeader(chunk.part(place, FrameHeader.sizeBytes), seed: seed),
-                        header.sequence > replay.nextSequence
+                        header.sequence >= replay.nextSequence
                     {
-                        return (offset + place, header)
+                        found.append((offset + place, header))
                     }
                     place += 8
                 }
             }
             if offset + count == reader.sizeBytes { break }
-            // Chunks overlap by a header, so that one across their border is seen whole.
-            offset += count - FrameHeader.sizeBytes
+            // Chunks overlap by what is less than a header, so that each header is seen whole, and once.
+            offset += count - FrameHeader.sizeBytes + 8
         }
-        return nil
+        return LaterFrames(found)
     }
 }
 

@@ -86,7 +86,7 @@ package final class SnapshotReader {
     }
 
     /// Reads everything and checks every checksum.
-    func verify() throws(LogError) {
+    package func verify() throws(LogError) {
         var total: UInt32 = 0
         var offset = 0
         while offset < trailer.offsets.trailer {

@@ -136,6 +136,25 @@ import Testing
         #expect(reports.contains { $0.repairs > 0 })
     }
 
+    @Test(
+        "a batch that was written elsewhere is found: the others repair the log, or operators replace the server (P34)"
+    )
+    func misdirected() throws {
+        let reports = try (0..<8).map { try Self.run("5000 ms misdirect-write 2", seed: $0) }
+        #expect(reports.contains { $0.misdirections > 0 && $0.repairs > 0 })
+        #expect(reports.allSatisfy { $0.misdirections == $0.repairs + $0.replacements })
+    }
+
+    @Test("a server is replaced whose snapshot a batch was written over (found by seed 0)")
+    func misdirectedIntoSnapshot() throws {
+        var replaced = false
+        for seed in 0..<40 as Range<UInt64> where !replaced {
+            let report = try Self.run("7000 ms misdirect-write 2", seed: seed)
+            replaced = report.replacements > 0
+        }
+        #expect(replaced)
+    }
+
     @Test("a server whose disk fails to read when it starts is started again, and has lost nothing")
     func unreadable() throws {
         let plan = (1...6).map { "\($0 * 1_000) ms fail-read \($0 % 3 + 1)" }.joined(separator: "\n")

@@ -35,6 +35,7 @@ final class SimulatedServer<Machine: StateMachine>: Sendable {
     private let founders: Configuration
     private let configure: @Sendable (inout RaftServerConfiguration, _ incarnation: UInt64) -> Void
     private let makeMachine: @Sendable () -> Machine
+    private let onRefusal: (@Sendable (any Error) -> Void)?
     private let state: Mutex<State>
 
     /// Starts a server on a new machine with an empty disk.
@@ -44,6 +45,7 @@ final class SimulatedServer<Machine: StateMachine>: Sendable {
     ///   - founders: what it is told, at each start, that the cluster began with.
     ///   - configure: changes what one start of the server is given. Events are noted without it.
     ///   - makeMachine: a state machine that has applied nothing, for one start of the server.
+    ///   - onRefusal: hears what keeps it from starting again, unless trying later helps. Nil: that fails the simulation.
     /// - Throws: what starting it throws.
     init(
         _ id: NodeID,
@@ -53,13 +55,15 @@ final class SimulatedServer<Machine: StateMachine>: Sendable {
         on name: String,
         clockPerMille: UInt64 = 1_000,
         configure: @escaping @Sendable (inout RaftServerConfiguration, _ incarnation: UInt64) -> Void,
-        makeMachine: @escaping @Sendable () -> Machine
+        makeMachine: @escaping @Sendable () -> Machine,
+        onRefusal: (@Sendable (any Error) -> Void)? = nil
     ) throws {
         self.id = id
         self.founders = founders
         self.site = site
         self.configure = configure
         self.makeMachine = makeMachine
+        self.onRefusal = onRefusal
         state = Mutex(State(incarnation: incarnation, disk: MemoryDisk(location: "disk of \(id)")))
         let machine = try site.simulation.machine(name, clockPerMille: clockPerMille) { [unowned self] in try boot($0) }
         state.withLock { $0.machine = machine }
@@ -148,7 +152,7 @@ final class SimulatedServer<Machine: StateMachine>: Sendable {
     }
 
     /// Starts it from its disk, unless it is up. If it cannot start for want of space, or because its disk fails, this is tried again
-    /// later; what else keeps it from starting fails the simulation.
+    /// later.
     func launch() {
         let start = state.withLock { $0.starts }
         do { try restart() } catch {
@@ -156,7 +160,11 @@ final class SimulatedServer<Machine: StateMachine>: Sendable {
             case LogError.io, LogError.diskFull, LogError.failed:
                 site.simulation.note("\(id) does not start: \(error)")
                 launchLater(start: start)
-            default: site.simulation.fail("server \(id) does not start again: \(error)")
+            default:
+                guard let onRefusal else {
+                    return site.simulation.fail("server \(id) does not start again: \(error)")
+                }
+                onRefusal(error)
             }
         }
     }
@@ -218,5 +226,13 @@ extension SimulatedServer {
     var running: RaftServer<Machine>? { isUp ? state.withLock { $0.server } : nil }
 
     /// What it would find on a disk; nil where it would refuse to start. The disk is left as it is.
-    func recovery(of disk: MemoryDisk) -> Recovered? { try? openLog(on: disk.copy()).1 }
+    func recovery(of disk: MemoryDisk) -> Recovered? {
+        do {
+            let (log, recovered) = try openLog(on: disk.copy())
+            if let snapshot = recovered.snapshot { try log.snapshotFiles.read(snapshot).verify() }
+            return recovered
+        } catch {
+            return nil
+        }
+    }
 }

@@ -6,7 +6,7 @@ internal import Conclave
 package enum FaultKind: CaseIterable, Sendable {
     case network, cut, isolate, shape, slowLink, disconnect, heal
     case pause, kill, powerCut, restart, clockRate, clockJump
-    case failSync, failWrite, failRead, slowDisk, hangDisk, fillDisk, freeDisk, rot, rotIdentity
+    case failSync, failWrite, failRead, slowDisk, hangDisk, fillDisk, freeDisk, rot, rotIdentity, misdirectWrite
     case wipe, replace, swap, demote, transfer
 
     /// Which profiles have it.
@@ -15,7 +15,7 @@ package enum FaultKind: CaseIterable, Sendable {
         case .network, .cut, .isolate, .shape, .slowLink, .disconnect, .heal, .pause, .clockRate, .clockJump:
             profile.hasNetworkFaults
         case .kill, .powerCut, .restart, .failSync, .failWrite, .failRead, .slowDisk, .hangDisk, .fillDisk, .freeDisk,
-            .rot, .rotIdentity:
+            .rot, .rotIdentity, .misdirectWrite:
             profile.hasDiskFaults
         case .wipe, .replace, .swap, .demote, .transfer: profile == .all
         }

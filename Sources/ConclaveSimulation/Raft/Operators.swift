@@ -16,6 +16,17 @@ extension RaftWorld {
         }
     }
 
+    /// A server is there no more, and its data with it, for all that the cluster will ever see of it.
+    func orderReplacement(ofLost id: NodeID) {
+        withState { state in
+            guard let place = state.places.firstIndex(of: id) else { return }
+            // Whoever is about to be replaced is not needed for that.
+            if !state.orders.contains(where: { $0.replaces(place) }) {
+                state.orders.append(.replace(place, isLost: true))
+            }
+        }
+    }
+
     /// Whether operators would not leave out one order more.
     var mayOrder: Bool { withState { $0.orders.count < Self.orderBound } }
 

@@ -38,6 +38,14 @@ struct Order: Sendable {
 
     static func demote(_ place: Int) -> Order { Order(places: [place], kind: .demote(Demotion())) }
 
+    /// Whether another server comes to this place.
+    func replaces(_ place: Int) -> Bool {
+        switch kind {
+        case .replace, .swap: places.contains(place)
+        case .transfer, .demote: false
+        }
+    }
+
     /// Whether the server's data is gone.
     var isAboutLoss: Bool { if case .replace(isLost: true, _, _, _) = kind { true } else { false } }
 

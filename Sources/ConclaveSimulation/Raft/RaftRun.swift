@@ -11,7 +11,7 @@ package enum FaultProfile: String, CaseIterable, Sendable {
     /// their clocks are wrong.
     case net
     /// Machines lose their power with what was not synced, or only the process; syncs and writes fail, disks are slow, hang, are full,
-    /// and forget a bit.
+    /// forget a bit, and write to the wrong place.
     case disk
     /// Both, and servers are wiped, replaced, one or two at once, lose their vote for a while, and are asked to lead.
     case all
@@ -76,6 +76,8 @@ package struct RaftRunReport: Sendable {
     package var demotions: Int
     /// Damaged logs that other servers repaired (rule P34).
     package var repairs: Int
+    /// Batches that were written to another place than theirs, and what was there before.
+    package var misdirections: Int
 }
 
 /// Why a run failed.

@@ -128,7 +128,8 @@ package struct RaftSimulation: Sendable {
             replacements: world.replacements,
             swaps: world.swaps,
             demotions: world.demotions,
-            repairs: world.repairs
+            repairs: world.repairs,
+            misdirections: world.misdirections
         )
     }
 

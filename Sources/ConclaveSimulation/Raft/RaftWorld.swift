@@ -25,12 +25,15 @@ final class RaftWorld: Sendable {
         var orders: [Order] = []
         /// Places whose servers have lost something that they had acknowledged: as many as a cluster can stand, and no more ever.
         var losers: Set<Int> = []
+        /// Servers whose disks are damaged so much that they must refuse to start.
+        var refusing: Set<NodeID> = []
         var faults = 0
         var replacements = 0
         /// Changes of several members at once, and votes taken and given back.
         var swaps = 0
         var demotions = 0
         var repairs = 0
+        var misdirections = 0
     }
 
     let site: ClusterSite
@@ -81,7 +84,8 @@ final class RaftWorld: Sendable {
                 configuration.options.logTail.entries = 10
                 configuration.onEvent = { [weak self] in if case .quarantineOver = $0 { self?.countRepair() } }
             },
-            makeMachine: { [watch] in RegisterMachine { watch.applied($0, by: id) } }
+            makeMachine: { [watch] in RegisterMachine { watch.applied($0, by: id) } },
+            onRefusal: { [weak self] in self?.refusesToStart(id, $0) }
         )
         withState { $0.residents[id] = resident }
     }
@@ -121,6 +125,7 @@ final class RaftWorld: Sendable {
     var swaps: Int { withState { $0.swaps } }
     var demotions: Int { withState { $0.demotions } }
     var repairs: Int { withState { $0.repairs } }
+    var misdirections: Int { withState { $0.misdirections } }
 
     var counts: (commits: Int, elections: Int, faults: Int) {
         let counts = watch.counts

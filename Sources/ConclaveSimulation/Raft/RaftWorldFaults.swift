@@ -42,6 +42,7 @@ extension RaftWorld {
         case .freeDisk(let place): onDisk(place) { $0.isFull = false }
         case .rot(let place): rot(place)
         case .rotIdentity(let place): rotIdentity(place)
+        case .misdirectWrite(let place): misdirectWrite(place)
         case .wipe(let place): wipe(place)
         case .replace(let place): order(.replace(number(of: place), isLost: false))
         case .swap(let one, let other): if one != other { order(.swap(number(of: one), number(of: other))) }
@@ -68,9 +69,9 @@ extension RaftWorld {
 
     // MARK: Who is meant
 
-    private func number(of place: NodeID) -> Int { Int(clamping: place.rawValue) - 1 }
+    func number(of place: NodeID) -> Int { Int(clamping: place.rawValue) - 1 }
 
-    private func id(_ place: NodeID) -> NodeID? {
+    func id(_ place: NodeID) -> NodeID? {
         withState { $0.places.indices.contains(number(of: place)) ? $0.places[number(of: place)] : nil }
     }
 
@@ -105,7 +106,7 @@ extension RaftWorld {
     // MARK: Losing what was acknowledged
 
     /// Whether a place may lose data: not more places in a run than a cluster can do without.
-    private func mayLose(_ place: Int) -> Bool {
+    func mayLose(_ place: Int) -> Bool {
         withState { state in
             guard state.places.indices.contains(place) else { return false }
             if !state.losers.contains(place), state.losers.count >= (state.places.count - 1) / 2 { return false }

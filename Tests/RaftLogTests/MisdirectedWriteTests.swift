@@ -1,0 +1,106 @@
+// A write that lands somewhere else: found at the next start, wherever it went.
+
+import RaftCore
+import RaftLog
+import Testing
+
+@Suite("Misdirected writes")
+struct MisdirectedWriteTests {
+    private static let options = small(segmentSizeBytes: 4096 + 1_500, zeroAheadBytes: 0)
+
+    /// A log of many batches over three segments, and what is in it.
+    private func history() throws -> (disk: MemoryDisk, truth: LogState) {
+        let disk = MemoryDisk()
+        let (log, _) = try open(disk, options: Self.options)
+        var truth = LogState()
+        let batches: [(HardState?, [Entry])] = [
+            (vote(1, 1), [entry(1, kind: .noop)]), (nil, entries(2...4)), (vote(2), []),
+            (nil, [entry(5, term: 2)]), (nil, [entry(6, term: 2)]), (nil, entries(7...9, term: 2, payloadBytes: 60)),
+            (vote(3, 2), entries(8...10, term: 3)), (nil, [entry(11, term: 3, payloadBytes: 0)]),
+            (nil, [entry(12, term: 3)]), (nil, [entry(13, term: 3)]), (vote(4, 3), []),
+            (nil, entries(14...16, term: 4, payloadBytes: 50)), (nil, [entry(17, term: 4)]),
+            (nil, entries(18...20, term: 4, payloadBytes: 33)), (nil, [entry(21, term: 4)]),
+            (nil, [entry(22, term: 4)]), (nil, [entry(23, term: 4)]), (nil, [entry(24, term: 4)]),
+            (nil, [entry(25, term: 4)]), (nil, entries(26...28, term: 4)), (vote(5, 1), [entry(29, term: 5)]),
+            (nil, [entry(30, term: 5)]), (vote(6), entries(30...31, term: 6)), (nil, [entry(32, term: 6)]),
+            (nil, [entry(33, term: 6)]), (nil, [entry(34, term: 6)]), (nil, [entry(35, term: 6)]),
+        ]
+        for (hardState, added) in batches {
+            try log.append(hardState: hardState, entries: added)
+            try log.sync()
+            truth.append(hardState, added)
+        }
+        try #require(log.segmentCount == 3)
+        log.close()
+        return (disk, truth)
+    }
+
+    @Test(
+        "P34: a batch that was written elsewhere, and what it overwrote, is named or still there; or the log is refused"
+    )
+    func everyBatchEverywhere() throws {
+        let (disk, truth) = try history()
+        let segments = (1...3).map { disk.segmentName($0) }
+        var outcomes = (harmless: 0, quarantined: 0, refused: 0)
+        for (number, segment) in segments.enumerated() {
+            var batches = disk.batches(of: segment)
+            // That the last one of all is missing cannot be told from that it was never written.
+            if number == 2 { batches.removeLast() }
+            for batch in batches {
+                for file in segments[...number] {
+                    // Also between the places at which batches can begin.
+                    for offset in stride(from: 4096, through: 4096 + 1_500 - batch.count, by: 4) {
+                        let damaged = disk.copy()
+                        let write = MisdirectedWrite(batch, of: segment, to: offset, of: file)
+                        if write.file == write.segment, write.offset == batch.lowerBound { continue }
+                        damaged.misdirect(write)
+                        do throws(LogError) {
+                            if try judge(damaged, truth, write) {
+                                outcomes.quarantined += 1
+                            } else {
+                                outcomes.harmless += 1
+                            }
+                        } catch {
+                            guard case .corrupt = error, error.description.contains("keep the directory for repair")
+                            else {
+                                Issue.record("\(write): \(error)")
+                                continue
+                            }
+                            outcomes.refused += 1
+                        }
+                    }
+                }
+            }
+        }
+        print("misdirected writes:", outcomes)
+        #expect(outcomes.quarantined > 2_000)
+    }
+
+    /// True: something is damaged, and was repaired.
+    private func judge(_ disk: MemoryDisk, _ truth: LogState, _ write: MisdirectedWrite) throws(LogError) -> Bool {
+        let (log, recovered) = try openQuarantined(disk, options: Self.options)
+        #expect(recovered.hardState == truth.hardState, "\(write)")
+        guard recovered.entries.count == truth.entries.count else {
+            Issue.record("\(write): \(recovered.entries.count) entries of \(truth.entries.count)")
+            return true
+        }
+        let lost = Set(recovered.damaged.map(\.index))
+        for (found, expected) in zip(recovered.entries, truth.entries) where !lost.contains(found.index) {
+            #expect(found == expected, "\(write)")
+        }
+        #expect(try log.repair(truth.entries.filter { lost.contains($0.index) }).count == lost.count, "\(write)")
+        // The log goes on where it should.
+        var state = truth
+        let last = truth.entries.count
+        for index in last + 1...last + 3 {
+            let added = [entry(index, term: 6)]
+            try log.append(entries: added)
+            try log.sync()
+            state.append(nil, added)
+        }
+        log.close()
+        disk.crash { _ in false }
+        #expect(try recover(disk, options: Self.options).state == state, "\(write)")
+        return !lost.isEmpty
+    }
+}
