@@ -145,6 +145,13 @@ import Testing
         #expect(reports.allSatisfy { $0.misdirections == $0.repairs + $0.replacements })
     }
 
+    @Test("a server with a damaged snapshot refuses to start and is replaced, or starts from its whole log")
+    func rottenSnapshot() throws {
+        let reports = try (0..<8).map { try Self.run("6000 ms rot-snapshot 2", seed: $0) }
+        #expect(reports.contains { $0.rottenSnapshots > 0 && $0.replacements > 0 })
+        #expect(reports.allSatisfy { $0.rottenSnapshots >= $0.replacements })
+    }
+
     @Test("a server is replaced whose snapshot a batch was written over (found by seed 0)")
     func misdirectedIntoSnapshot() throws {
         var replaced = false

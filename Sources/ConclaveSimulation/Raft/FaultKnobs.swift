@@ -6,7 +6,8 @@ internal import Conclave
 package enum FaultKind: CaseIterable, Sendable {
     case network, cut, isolate, shape, slowLink, disconnect, heal
     case pause, kill, powerCut, restart, clockRate, clockJump
-    case failSync, failWrite, failRead, slowDisk, hangDisk, fillDisk, freeDisk, rot, rotIdentity, misdirectWrite
+    case failSync, failWrite, failRead, slowDisk, hangDisk, fillDisk, freeDisk, rot, rotIdentity, rotSnapshot,
+        misdirectWrite
     case wipe, replace, swap, demote, transfer
 
     /// Which profiles have it.
@@ -15,7 +16,7 @@ package enum FaultKind: CaseIterable, Sendable {
         case .network, .cut, .isolate, .shape, .slowLink, .disconnect, .heal, .pause, .clockRate, .clockJump:
             profile.hasNetworkFaults
         case .kill, .powerCut, .restart, .failSync, .failWrite, .failRead, .slowDisk, .hangDisk, .fillDisk, .freeDisk,
-            .rot, .rotIdentity, .misdirectWrite:
+            .rot, .rotIdentity, .rotSnapshot, .misdirectWrite:
             profile.hasDiskFaults
         case .wipe, .replace, .swap, .demote, .transfer: profile == .all
         }

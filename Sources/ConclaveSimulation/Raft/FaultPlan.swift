@@ -58,6 +58,8 @@ package enum Fault: Hashable, Sendable {
     case rot(NodeID)
     /// One bit of the file that says whose data it is is wrong. The server starts anew and writes the file again.
     case rotIdentity(NodeID)
+    /// One bit of a server's snapshot is wrong. It starts anew and finds it.
+    case rotSnapshot(NodeID)
     /// A batch that a server has acknowledged, and behind which it has written others, was written to another place of its disk. It starts
     /// anew and finds what is missing there, and what was overwritten.
     case misdirectWrite(NodeID)
@@ -181,6 +183,7 @@ package struct FaultPlan: Hashable, Sendable {
         case .freeDisk: return .freeDisk(node)
         case .rot: return .rot(node)
         case .rotIdentity: return .rotIdentity(node)
+        case .rotSnapshot: return .rotSnapshot(node)
         case .misdirectWrite: return .misdirectWrite(node)
         case .wipe: return .wipe(node)
         case .replace: return .replace(node)

@@ -68,6 +68,7 @@ extension Fault: CustomStringConvertible {
         case .freeDisk(let node): "free-disk \(node.rawValue)"
         case .rot(let node): "rot \(node.rawValue)"
         case .rotIdentity(let node): "rot-identity \(node.rawValue)"
+        case .rotSnapshot(let node): "rot-snapshot \(node.rawValue)"
         case .misdirectWrite(let node): "misdirect-write \(node.rawValue)"
         case .wipe(let node): "wipe \(node.rawValue)"
         case .replace(let node): "replace \(node.rawValue)"
@@ -110,6 +111,7 @@ extension Fault: CustomStringConvertible {
         case ("free-disk", 1): self = .freeDisk(nodes[0])
         case ("rot", 1): self = .rot(nodes[0])
         case ("rot-identity", 1): self = .rotIdentity(nodes[0])
+        case ("rot-snapshot", 1): self = .rotSnapshot(nodes[0])
         case ("misdirect-write", 1): self = .misdirectWrite(nodes[0])
         case ("wipe", 1): self = .wipe(nodes[0])
         case ("replace", 1): self = .replace(nodes[0])

@@ -78,6 +78,8 @@ package struct RaftRunReport: Sendable {
     package var repairs: Int
     /// Batches that were written to another place than theirs, and what was there before.
     package var misdirections: Int
+    /// Snapshots that were damaged.
+    package var rottenSnapshots: Int
 }
 
 /// Why a run failed.

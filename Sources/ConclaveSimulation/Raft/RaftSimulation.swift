@@ -129,7 +129,8 @@ package struct RaftSimulation: Sendable {
             swaps: world.swaps,
             demotions: world.demotions,
             repairs: world.repairs,
-            misdirections: world.misdirections
+            misdirections: world.misdirections,
+            rottenSnapshots: world.rottenSnapshots
         )
     }
 

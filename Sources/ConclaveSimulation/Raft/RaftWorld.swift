@@ -34,6 +34,7 @@ final class RaftWorld: Sendable {
         var demotions = 0
         var repairs = 0
         var misdirections = 0
+        var rottenSnapshots = 0
     }
 
     let site: ClusterSite
@@ -125,6 +126,7 @@ final class RaftWorld: Sendable {
     var swaps: Int { withState { $0.swaps } }
     var demotions: Int { withState { $0.demotions } }
     var repairs: Int { withState { $0.repairs } }
+    var rottenSnapshots: Int { withState { $0.rottenSnapshots } }
     var misdirections: Int { withState { $0.misdirections } }
 
     var counts: (commits: Int, elections: Int, faults: Int) {

@@ -42,6 +42,7 @@ extension RaftWorld {
         case .freeDisk(let place): onDisk(place) { $0.isFull = false }
         case .rot(let place): rot(place)
         case .rotIdentity(let place): rotIdentity(place)
+        case .rotSnapshot(let place): rotSnapshot(place)
         case .misdirectWrite(let place): misdirectWrite(place)
         case .wipe(let place): wipe(place)
         case .replace(let place): order(.replace(number(of: place), isLost: false))

@@ -1,4 +1,4 @@
-// Writes that a disk carries out in the wrong place.
+// Damage that others may not be able to repair: writes in the wrong place, and snapshots with a wrong bit.
 
 internal import Conclave
 internal import RaftCore
@@ -62,6 +62,33 @@ extension RaftWorld {
             }
             return MisdirectedWrite(batch, of: segments[segment], to: offset, of: file)
         }
+    }
+
+    /// One bit of a server's snapshot is wrong. It starts anew: from its log, where that still has everything and the snapshot is seen to be
+    /// damaged before it is read; otherwise not at all.
+    func rotSnapshot(_ place: NodeID) {
+        let number = number(of: place)
+        guard let id = id(place), mayLose(number), mayOrder, let resident = resident(id) else { return }
+        crash(id, losesPower: false, isFault: false)
+        defer { restart(id) }
+        guard let before = resident.recovery(of: resident.disk), before.lost == nil, let snapshot = before.snapshot,
+            resident.disk.contents(of: snapshot.fileName) != nil
+        else { return }
+        countFault()
+        let (byte, bit) = site.draw {
+            (Int.random(in: 0..<snapshot.sizeBytes, using: &$0), Int.random(in: 0..<8, using: &$0))
+        }
+        resident.disk.flipBit(of: snapshot.fileName, byte: byte, bit: bit)
+        let after = resident.recovery(of: resident.disk)
+        if let silence = after?.silence(of: before) {
+            return simulation.fail("recovery: server \(id) \(silence); its snapshot is damaged at byte \(byte)")
+        }
+        withState {
+            $0.losers.insert(number)
+            $0.rottenSnapshots += 1
+            if after == nil { $0.refusing.insert(id) }
+        }
+        simulation.note("\(id): \(snapshot.fileName) is wrong at byte \(byte)")
     }
 
     /// A server finds its disk damaged beyond what others could repair, says so, and does not start: as it must. Operators replace it.
