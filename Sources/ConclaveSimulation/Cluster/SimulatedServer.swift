@@ -154,12 +154,11 @@ final class SimulatedServer<Machine: StateMachine>: Sendable {
     /// Starts it from its disk, unless it is up. If it cannot start for want of space, or because its disk fails, this is tried again
     /// later.
     func launch() {
-        let start = state.withLock { $0.starts }
         do { try restart() } catch {
             switch error {
             case LogError.io, LogError.diskFull, LogError.failed:
                 site.simulation.note("\(id) does not start: \(error)")
-                launchLater(start: start)
+                launchLater(start: state.withLock { $0.starts })
             default:
                 guard let onRefusal else {
                     return site.simulation.fail("server \(id) does not start again: \(error)")
