@@ -48,9 +48,13 @@ extension RaftWorld {
             let surplus = segment == last && last == segments.count - 1 ? 1 : 0
             return batches[segment].dropLast(surplus).map { (segment, $0) }
         }
-        guard let (segment, batch) = site.draw({ choices.randomElement(using: &$0) }) else { return nil }
+        // Every other time one of the last, over one just before it: little is left then that tells of those behind it.
+        let isLate = site.draw { Bool.random(using: &$0) }
+        guard let (segment, batch) = site.draw({ choices.suffix(isLate ? 3 : .max).randomElement(using: &$0) }) else {
+            return nil
+        }
         let others = segments[..<segment] + files.filter { $0.hasSuffix(".snap") || $0 == "IDENTITY" }
-        let starts = batches[segment].map(\.lowerBound).filter { $0 < batch.lowerBound }
+        let starts = batches[segment].map(\.lowerBound).filter { $0 < batch.lowerBound }.suffix(isLate ? 3 : .max)
         return site.draw { random in
             let isElsewhere = Int.random(in: 0..<4, using: &random) == 0
             let file = isElsewhere ? others.randomElement(using: &random) ?? segments[segment] : segments[segment]
