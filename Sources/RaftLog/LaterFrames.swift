@@ -5,7 +5,8 @@
 struct LaterFrames {
     typealias Frame = (offset: Int, header: FrameHeader)
 
-    /// Ascending. Invariant: the last one written lies behind all others: there the log goes on, over what lies behind it.
+    /// Ascending. Invariant: the last one written lies behind all others: the log goes on over what lies behind it, as far as that was not
+    /// reached before.
     private let frames: [Frame]
     /// How many of them are behind us.
     private var passed = 0

@@ -23,6 +23,7 @@ struct Recovery {
 
     /// Where the readable batches of a segment end.
     struct Stop {
+        /// Where the log goes on.
         var offset = SegmentHeader.batchesOffset
         /// Where the last batch that was applied is.
         var lastFrame: Range<Int>?
@@ -172,13 +173,15 @@ extension Recovery {
         endsBefore: UInt64?
     ) throws(LogError) -> Stop {
         var stop = Stop(highestIndex: replay.last.index)
+        /// The end of whatever was applied: the last batch may have been written into an earlier one.
+        var end = stop.offset
         var later: LaterFrames?
         while replay.nextSequence != endsBefore {
             stop.header = nil
             if let header = try header(&reader, at: stop.offset, seed), replay.expects(header) {
                 stop.header = header
                 if let frame = try reader.bytes(at: stop.offset, count: header.lengthBytes) {
-                    let end = stop.offset + header.lengthBytes
+                    let frameEnd = stop.offset + header.lengthBytes
                     let verdict = header.verify(frame)
                     if case .unknownKind(let kind) = verdict {
                         var corruption = corruption(reader.file.name, stop.offset, header)
@@ -197,9 +200,10 @@ extension Recovery {
                         follows = replay.apply(header, again, verdict)
                     }
                     guard follows else { throw discontinuity(reader.file.name, stop.offset) }
-                    stop.lastFrame = stop.offset..<end
+                    stop.lastFrame = stop.offset..<frameEnd
                     stop.highestIndex = max(stop.highestIndex, replay.last.index)
-                    stop.offset = end
+                    stop.offset = frameEnd
+                    end = max(end, frameEnd)
                     stop.header = nil
                     continue
                 }
@@ -213,6 +217,7 @@ extension Recovery {
             stop.offset = next.offset
             stop.highestIndex = max(stop.highestIndex, replay.last.index)
         }
+        if stop.offset < end { (stop.offset, stop.header) = (end, nil) }
         return stop
     }
 

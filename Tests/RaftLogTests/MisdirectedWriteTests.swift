@@ -76,6 +76,31 @@ struct MisdirectedWriteTests {
         #expect(outcomes.quarantined > 2_000)
     }
 
+    @Test("P34: the last batch, written into an earlier one, is found there, and the log goes on behind all others")
+    func lastBatchIntoAnEarlierOne() throws {
+        let disk = MemoryDisk()
+        let (log, _) = try open(disk, options: Self.options)
+        var truth = LogState()
+        let batches = [entries(1...2, payloadBytes: 200), [entry(3)], [entry(4)], [entry(5)]]
+        for added in batches {
+            try log.append(hardState: vote(1), entries: added)
+            try log.sync()
+            truth.append(vote(1), added)
+        }
+        log.close()
+        let segment = disk.segmentName(1)
+        let places = disk.batches(of: segment)
+        let last = places[places.count - 1]
+        for offset in stride(from: places[0].lowerBound + 80, through: places[0].upperBound - last.count, by: 8) {
+            let damaged = disk.copy()
+            let write = MisdirectedWrite(last, of: segment, to: offset, of: segment)
+            damaged.misdirect(write)
+            let recovered = try openQuarantined(damaged.copy(), options: Self.options).recovered
+            #expect(recovered.damaged.allSatisfy { $0.index <= LogIndex(2) }, "\(write)")
+            #expect(try judge(damaged, truth, write), "\(write)")
+        }
+    }
+
     /// True: something is damaged, and was repaired.
     private func judge(_ disk: MemoryDisk, _ truth: LogState, _ write: MisdirectedWrite) throws(LogError) -> Bool {
         let (log, recovered) = try openQuarantined(disk, options: Self.options)
