@@ -93,6 +93,23 @@ struct QuarantineTests {
         await cluster.shutdown()
     }
 
+    @Test("P34: a damaged server that has lost who is in its cluster too waits for the leader, who repairs it")
+    func nobodyKnown() async throws {
+        let cluster = try TestCluster(3)
+        let leader = await cluster.leader()
+        await propose([[9], Self.marked, [9]], on: leader, cluster)
+        let damaged = cluster.ids.first { $0 != leader } ?? leader
+        #expect(await cluster.insist { await cluster.read(9, on: damaged) } == .success(3))
+        await stopAll(cluster)
+        cluster.damage(damaged, at: Self.marked)
+        // As one that was added later: what it knew of the others stood in its log and its snapshot only.
+        try cluster.start(damaged, founders: .unknown)
+        for id in cluster.ids where id != damaged { try cluster.start(id) }
+        await cluster.board.wait { $0.repaired == [damaged] }
+        #expect(await cluster.insist { await cluster.read(9, on: damaged) } == .success(3))
+        await cluster.shutdown()
+    }
+
     @Test("P34: damage in the only server of a cluster is refused with a message that says what to do")
     func nobodyElse() async throws {
         let cluster = try TestCluster(1)

@@ -140,7 +140,8 @@ final class TestCluster: Sendable {
     /// Gives a server that is not running an empty disk.
     func wipe(_ id: NodeID) { diskTable.withLock { $0[id] = MemoryDisk(location: "disk of \(id)") } }
 
-    func start(_ id: NodeID) throws {
+    /// - Parameter founders: what it is told that the cluster began with; nil: that it began with all.
+    func start(_ id: NodeID, founders: Configuration? = nil) throws {
         guard let disk = disks[id] else { preconditionFailure("no server \(id)") }
         var logOptions = WriteAheadLog.Options()
         logOptions.segmentSizeBytes = 1 << 20
@@ -155,7 +156,7 @@ final class TestCluster: Sendable {
         )
         var configuration = RaftServerConfiguration(
             id: id,
-            founders: Configuration(voters: ids),
+            founders: founders ?? Configuration(voters: ids),
             seed: UInt64.random(in: .min ... .max),
             process: UInt64.random(in: .min ... .max)
         )

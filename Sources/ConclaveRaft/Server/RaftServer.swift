@@ -105,8 +105,9 @@ package struct RaftServer<Machine: StateMachine>: Sendable {
             restored: restored,
             seed: configuration.seed
         )
+        // Without any voters it has lost who is in its cluster, too: its leader knows it, and will be heard.
         let voters = restoredCore.configuration.voters + restoredCore.configuration.outgoing
-        if restoredCore.isQuarantined, let corruption = recovered.corruptions.first,
+        if restoredCore.isQuarantined, let corruption = recovered.corruptions.first, !voters.isEmpty,
             voters.allSatisfy({ $0 == configuration.id })
         {
             throw LogError.nobodyToRepairFrom(corruption)
