@@ -195,7 +195,7 @@ extension RaftWorld {
         let result: AdminResult = await withCheckedContinuation { continuation in
             server.administrate(command, AdminCompletion { continuation.resume(returning: $0) })
         }
-        simulation.note("\(command) at \(id): \(result)")
+        simulation.note("\(OperatorText.text(command)) at \(id): \(OperatorText.text(result))")
         guard case .failure(let error) = result else { return true }
         guard case .refused(let refusal) = error, case .change(let steps) = command else { return false }
         // All steps of a change are done, or none.
