@@ -158,6 +158,50 @@ import Testing
         #expect(other.complaint.checker == "one vote a term")
     }
 
+    @Test("a server that is as before is looked at again when it has promised more")
+    func promisedMore() {
+        let core = start(one, term: 1, log: [1, 1])
+        for match in [2, 2, 3] as [UInt64] {
+            look(at: core)
+            #expect(complaint.checker == nil)
+            watch.promised(
+                RaftMessage(
+                    from: one,
+                    to: two,
+                    term: Term(1),
+                    kind: .appendAccepted(match: LogIndex(match), readRound: .zero, session: .zero)
+                )
+            )
+        }
+        look(at: core)
+        #expect(complaint.checker == "promises kept")
+    }
+
+    @Test("a server that is as before is looked at again when it has voted in a term that it does not know")
+    func votedInALaterTerm() {
+        let core = start(one, term: 1)
+        look(at: core)
+        watch.promised(RaftMessage(from: one, to: two, term: Term(2), kind: .voteResponse(granted: true)))
+        #expect(complaint.checker == nil)
+        look(at: core)
+        #expect(complaint.checker == "promises kept")
+    }
+
+    @Test("a server that is as before is looked at again when something else is on its disk")
+    func writtenSince() {
+        let core = start(one, term: 2, log: [1, 1])
+        let probe = watch.probe(of: one)
+        for terms in [[1, 1], [2]] as [[UInt64]] {
+            look(at: core)
+            probe.writes(nil, snapshot: nil, entries(terms))
+            look(at: core)
+            #expect(complaint.checker == nil)
+            probe.hasWritten()
+        }
+        look(at: core)
+        #expect(complaint.checker == "persisted index")
+    }
+
     @Test("one change of the membership at a time, and none before a commit in the own term")
     func membership() {
         var leader = start(one, term: 2, log: [1, 2], as: .leader)

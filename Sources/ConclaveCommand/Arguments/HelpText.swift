@@ -94,8 +94,8 @@ enum HelpText {
                   net    frames lost, doubled, late, out of order; links slow, closed, cut one way, both ways and in
                          shapes; machines that pause, clocks that are wrong
                   disk   processes killed, power cut with what was not synced, syncs and writes that fail, disks that
-                         are slow, hang, are full or forget a bit
-                  all    both, and servers that are wiped, replaced and asked to lead
+                         are slow, hang, are full, forget a bit or write to the wrong place
+                  all    both, and servers that are wiped, replaced, without a vote for a while or asked to lead
 
         The first seed that fails ends the run: its faults are cut down to those that it takes, and written to a scenario,
         with a trace and, for a history, an HTML timeline. --scenario plays it again, and writes its trace and timeline anew,
