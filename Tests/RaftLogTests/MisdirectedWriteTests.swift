@@ -101,9 +101,51 @@ struct MisdirectedWriteTests {
         }
     }
 
-    /// True: something is damaged, and was repaired.
+    @Test("P34: the last batch, written anywhere before its place, is found there")
+    func lastBatchAnywhereBefore() throws {
+        let (disk, truth) = try history()
+        let segment = disk.segmentName(3)
+        let places = disk.batches(of: segment)
+        let last = places[places.count - 1]
+        var outcomes = (harmless: 0, quarantined: 0, refused: 0)
+        for offset in stride(from: places[0].lowerBound, through: last.lowerBound - last.count, by: 8) {
+            let damaged = disk.copy()
+            let write = MisdirectedWrite(last, of: segment, to: offset, of: segment)
+            damaged.misdirect(write)
+            do throws(LogError) {
+                if try judge(damaged, truth, write) { outcomes.quarantined += 1 } else { outcomes.harmless += 1 }
+            } catch {
+                guard case .corrupt = error, error.description.contains("keep the directory for repair") else {
+                    Issue.record("\(write): \(error)")
+                    continue
+                }
+                outcomes.refused += 1
+            }
+        }
+        print("last batch misdirected:", outcomes)
+        #expect(outcomes.quarantined > 0)
+    }
+
+    /// Opens the log, repairs it and goes on with it. True: something is damaged.
+    ///
+    /// - Throws: that it is refused.
     private func judge(_ disk: MemoryDisk, _ truth: LogState, _ write: MisdirectedWrite) throws(LogError) -> Bool {
         let (log, recovered) = try openQuarantined(disk, options: Self.options)
+        // Who refuses must do so at once.
+        do throws(LogError) { return try goOn(log, recovered, on: disk, truth, write) } catch {
+            Issue.record("\(write): once it was opened, \(error)")
+            return true
+        }
+    }
+
+    /// True: something is damaged, and was repaired.
+    private func goOn(
+        _ log: WriteAheadLog,
+        _ recovered: Recovered,
+        on disk: MemoryDisk,
+        _ truth: LogState,
+        _ write: MisdirectedWrite
+    ) throws(LogError) -> Bool {
         #expect(recovered.hardState == truth.hardState, "\(write)")
         guard recovered.entries.count == truth.entries.count else {
             Issue.record("\(write): \(recovered.entries.count) entries of \(truth.entries.count)")
