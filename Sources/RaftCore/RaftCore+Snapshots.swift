@@ -78,10 +78,11 @@ extension RaftCore {
         if peers[place].chunkAnswered(last, offset: offset, nextOffset: nextOffset, now: now) { replicationDue = true }
     }
 
-    /// The snapshot of this request cannot be read any more. The peer is sent the present one, from its beginning.
+    /// The snapshot of this request cannot be read any more. The peer is sent the present one, from its beginning; if this is the present
+    /// one, it is asked for again as if the piece had been lost: when it has been given some time to be replaced.
     package mutating func snapshotUnreadable(_ request: SnapshotChunkRequest) {
         guard role == .leader, request.term == term, let place = place(of: request.to),
-            peers[place].transfer?.snapshot == request.snapshot
+            peers[place].transfer?.snapshot == request.snapshot, snapshot != request.snapshot
         else { return }
         peers[place].snapshotLost()
         replicationDue = true

@@ -28,8 +28,8 @@ package struct RaftOutput: Hashable, Sendable {
     /// (rule P8): they promise something that a crash must not make untrue. Lose them in a crash.
     package var messagesAfterPersist: [RaftMessage] = []
 
-    /// Read each from the snapshot's file and send its message, at once and off the consensus actor. If the snapshot is gone,
-    /// report it by `RaftCore.snapshotUnreadable(_:)`.
+    /// Read each from the snapshot's file and send its message, at once and off the consensus actor. If the snapshot is gone
+    /// or damaged, report it by `RaftCore.snapshotUnreadable(_:)`.
     package var chunksToSend: [SnapshotChunkRequest] = []
 
     /// Store each in a temporary place, in order, and report by `RaftCore.chunkStored(_:)`.
@@ -109,6 +109,9 @@ package enum RaftEvent: Hashable, Sendable {
     case diskStalled
     /// Everything that this server may have lost is back (rule P34).
     case quarantineOver
+    /// The file of this server's snapshot turned out to be damaged, or unreadable, when it was to be sent. The server takes another one of
+    /// its state.
+    case snapshotDamaged(index: LogIndex, reason: String)
 }
 
 /// What became of a proposal.

@@ -19,6 +19,9 @@ extension WriteAheadLog {
     /// Makes a sealed snapshot this server's: records it in the log, gives the file its name, removes the one before. Durable
     /// when it returns; a crash on the way leaves the old snapshot or the new one, with a log that goes with it (raft-rules P29).
     ///
+    /// One of the same position as the present one takes the place of that one's file, which may have been damaged: the log has
+    /// nothing to record then, and a crash leaves the one file or the other under the one name.
+    ///
     /// The log itself stays as it is: `dropOldSegments` cuts it.
     ///
     /// - Parameter replacingLog: the log does not hold the snapshot's last entry: all of it is dropped, and goes on behind the
@@ -27,19 +30,23 @@ extension WriteAheadLog {
     ///   as in `sync`.
     package func adopt(_ sealed: SealedSnapshot, replacingLog: Bool) throws(LogError) {
         let position = sealed.info.position
-        precondition(position.index > snapshot?.position.index ?? .zero, "\(position) is not behind \(snapshot as Any)")
+        let isReplacement = position == snapshot?.position
+        precondition(
+            position.index > snapshot?.position.index ?? .zero || isReplacement && !replacingLog,
+            "\(position) is not behind \(snapshot as Any)"
+        )
         precondition(
             replacingLog || terms.term(at: position.index) == position.term,
             "the log does not hold \(position): the snapshot has to take its place"
         )
-        try record(position, replacingLog: replacingLog)
+        if !isReplacement { try record(position, replacingLog: replacingLog) }
         do {
             try disk.rename(sealed.temporaryName, to: sealed.info.fileName)
             try disk.syncDirectory()
         } catch {
             throw fail(error)
         }
-        if let old = snapshot { try? disk.remove(old.fileName) }
+        if let old = snapshot, !isReplacement { try? disk.remove(old.fileName) }
         snapshot = sealed.info
         bytesAtSnapshot = totalBytes
     }

@@ -123,6 +123,49 @@ struct SnapshotTrailer: Hashable {
         return (configuration, sessions, sessions + Self.storedBytes(sessionsBytes))
     }
 
+    /// A chunk, as the trailer's lengths say it is.
+    struct Chunk: Hashable {
+        var section: SnapshotFormat.Section
+        /// Among all chunks, from 0.
+        var number: Int
+        /// Where its header is in the file.
+        var offset: Int
+        /// Without the header.
+        var sizeBytes: Int
+
+        var storedBytes: Int { SnapshotFormat.chunkHeaderSizeBytes + sizeBytes }
+    }
+
+    /// The chunk that the byte at `offset` of the file belongs to; nil: it is the header's or the trailer's.
+    func chunk(at offset: Int) -> Chunk? {
+        var start = SnapshotFormat.headerSizeBytes
+        var number = 0
+        for section in SnapshotFormat.Section.allCases {
+            let end = start + Self.storedBytes(size(of: section))
+            if (start..<end).contains(offset) {
+                let place = (offset - start) / (SnapshotFormat.chunkHeaderSizeBytes + SnapshotFormat.chunkSizeBytes)
+                let before = place * SnapshotFormat.chunkSizeBytes
+                return Chunk(
+                    section: section,
+                    number: number + place,
+                    offset: start + before + place * SnapshotFormat.chunkHeaderSizeBytes,
+                    sizeBytes: min(size(of: section) - before, SnapshotFormat.chunkSizeBytes)
+                )
+            }
+            start = end
+            number += Self.chunkCount(size(of: section))
+        }
+        return nil
+    }
+
+    private func size(of section: SnapshotFormat.Section) -> Int {
+        switch section {
+        case .state: stateBytes
+        case .configuration: configurationBytes
+        case .sessions: sessionsBytes
+        }
+    }
+
     /// Into how many chunks a section of so many bytes goes.
     static func chunkCount(_ count: Int) -> Int {
         (count + SnapshotFormat.chunkSizeBytes - 1) / SnapshotFormat.chunkSizeBytes

@@ -11,7 +11,11 @@ package final class SnapshotReader {
     private let path: String
     private let seed: UInt32
     private let trailer: SnapshotTrailer
+    /// Header and trailer, as they were found sound.
+    private let ends: RawStorage
     private let storage = RawStorage(capacity: SnapshotFormat.chunkHeaderSizeBytes + SnapshotFormat.chunkSizeBytes)
+    /// The chunk in `storage`. Invariant: it was checked since it was read.
+    private var loaded: SnapshotTrailer.Chunk?
 
     /// Looks at header and trailer; `expected` names the very file that must be there.
     init(_ disk: any Disk, _ cluster: ClusterID, name: String, expected: SnapshotInfo? = nil) throws(LogError) {
@@ -22,7 +26,7 @@ package final class SnapshotReader {
             let found = try Self.readEnds(disk, file, path, cluster)
             guard SnapshotFormat.parse(name)?.position == found.info.position, expected == nil || expected == found.info
             else { throw .snapshotDamaged(file: path, offset: 0) }
-            (info, seed, trailer) = found
+            (info, seed, trailer, ends) = found
         } catch {
             disk.close(file)
             throw error
@@ -36,11 +40,12 @@ package final class SnapshotReader {
         _ file: DiskFile,
         _ path: String,
         _ cluster: ClusterID
-    ) throws(LogError) -> (info: SnapshotInfo, seed: UInt32, trailer: SnapshotTrailer) {
+    ) throws(LogError) -> (info: SnapshotInfo, seed: UInt32, trailer: SnapshotTrailer, ends: RawStorage) {
         let size = try io { () throws(DiskError) in try disk.size(of: file) }
-        let storage = RawStorage(zeros: SnapshotFormat.headerSizeBytes)
-        let bytes = UnsafeRawBufferPointer(storage.bytes)
-        let count = try io { () throws(DiskError) in try disk.read(file, at: 0, into: storage.bytes) }
+        let ends = RawStorage(zeros: SnapshotFormat.headerSizeBytes + SnapshotFormat.trailerSizeBytes)
+        let header = UnsafeMutableRawBufferPointer(rebasing: ends.bytes[..<SnapshotFormat.headerSizeBytes])
+        let bytes = UnsafeRawBufferPointer(header)
+        let count = try io { () throws(DiskError) in try disk.read(file, at: 0, into: header) }
         guard count == bytes.count, bytes.integer(at: 0, as: UInt64.self) == SnapshotFormat.headerMagic else {
             throw .snapshotDamaged(file: path, offset: 0)
         }
@@ -55,38 +60,61 @@ package final class SnapshotReader {
         let position = bytes.position(at: 32)
 
         let offset = max(0, size - SnapshotFormat.trailerSizeBytes)
-        let atEnd = try io { () throws(DiskError) in try disk.read(file, at: offset, into: storage.bytes) }
-        guard let trailer = SnapshotTrailer(bytes.part(0, atEnd), seed: seed, fileSizeBytes: size),
-            trailer.position == position
+        let rest = UnsafeMutableRawBufferPointer(rebasing: ends.bytes[SnapshotFormat.headerSizeBytes...])
+        let atEnd = try io { () throws(DiskError) in try disk.read(file, at: offset, into: rest) }
+        let trailerBytes = UnsafeRawBufferPointer(rest).part(0, atEnd)
+        guard let trailer = SnapshotTrailer(trailerBytes, seed: seed, fileSizeBytes: size), trailer.position == position
         else { throw .snapshotDamaged(file: path, offset: offset) }
-        return (SnapshotInfo(position: position, sizeBytes: size, checksum: bytes.integer(at: 60)), seed, trailer)
+        let checksum: UInt32 = trailerBytes.integer(at: 60)
+        return (SnapshotInfo(position: position, sizeBytes: size, checksum: checksum), seed, trailer, ends)
     }
 
     /// Streams the machine's state, a chunk at a time; each was checked. The memory is valid during the call only.
     /// - Throws: `LogError.snapshotDamaged`, possibly after some chunks were handed out; what `body` throws.
     package func readState(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
-        try read(.state, at: SnapshotFormat.headerSizeBytes, trailer.stateBytes, firstNumber: 0, body)
+        try read(.state, at: SnapshotFormat.headerSizeBytes, body)
     }
 
     /// The cluster's configuration as of the snapshot.
     package func configuration() throws -> [UInt8] {
-        try collect(.configuration, at: trailer.offsets.configuration, trailer.configurationBytes)
+        try collect(.configuration, at: trailer.offsets.configuration)
     }
 
     /// The client sessions as of the snapshot.
     package func sessions() throws -> [UInt8] {
-        try collect(.sessions, at: trailer.offsets.sessions, trailer.sessionsBytes)
+        try collect(.sessions, at: trailer.offsets.sessions)
     }
 
-    /// Bytes of the file as they are, for a peer: from `offset`, as many as there are up to `count`.
+    /// Bytes of the file as they were written, for a peer: from `offset`, as many as there are up to `count`.
+    /// - Throws: `LogError.snapshotDamaged` when they are not in the file any more as they were: a file may rot after it was written.
     package func bytes(at offset: Int, count: Int) throws(LogError) -> [UInt8] {
-        let storage = RawStorage(capacity: max(1, min(count, info.sizeBytes - offset)))
-        let done = try io { () throws(DiskError) in try disk.read(file, at: offset, into: storage.bytes) }
-        return [UInt8](UnsafeRawBufferPointer(storage.bytes).part(0, done))
+        let end = min(offset + count, info.sizeBytes)
+        var collected: [UInt8] = []
+        collected.reserveCapacity(max(0, end - offset))
+        var place = offset
+        while place < end {
+            let (start, part) = try checkedPart(around: place)
+            let count = min(end, start + part.count) - place
+            collected += part.part(place - start, count)
+            place += count
+        }
+        return collected
+    }
+
+    /// The part of the file that the byte at `offset` is checked with, and where it starts. Valid until the next read.
+    private func checkedPart(around offset: Int) throws(LogError) -> (start: Int, bytes: UnsafeRawBufferPointer) {
+        if let chunk = trailer.chunk(at: offset) { return (chunk.offset, try load(chunk)) }
+        let bytes = UnsafeRawBufferPointer(ends.bytes)
+        if offset < SnapshotFormat.headerSizeBytes { return (0, bytes.part(0, SnapshotFormat.headerSizeBytes)) }
+        return (
+            trailer.offsets.trailer,
+            bytes.part(SnapshotFormat.headerSizeBytes, SnapshotFormat.trailerSizeBytes)
+        )
     }
 
     /// Reads everything and checks every checksum.
     package func verify() throws(LogError) {
+        loaded = nil
         var total: UInt32 = 0
         var offset = 0
         while offset < trailer.offsets.trailer {
@@ -100,43 +128,39 @@ package final class SnapshotReader {
         guard total == trailer.totalChecksum else { throw .snapshotDamaged(file: path, offset: 0) }
     }
 
-    private func collect(_ section: SnapshotFormat.Section, at offset: Int, _ size: Int) throws -> [UInt8] {
-        var number = SnapshotTrailer.chunkCount(trailer.stateBytes)
-        if section == .sessions { number += SnapshotTrailer.chunkCount(trailer.configurationBytes) }
+    private func collect(_ section: SnapshotFormat.Section, at offset: Int) throws -> [UInt8] {
         var collected: [UInt8] = []
-        collected.reserveCapacity(size)
-        try read(section, at: offset, size, firstNumber: number) { collected += $0 }
+        try read(section, at: offset) { collected += $0 }
         return collected
     }
 
     private func read(
         _ section: SnapshotFormat.Section,
         at start: Int,
-        _ size: Int,
-        firstNumber: Int,
         _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
         var offset = start
-        var number = firstNumber
-        var left = size
-        while left > 0 {
-            let count = min(left, SnapshotFormat.chunkSizeBytes)
-            let part = UnsafeMutableRawBufferPointer(
-                rebasing: storage.bytes[..<(SnapshotFormat.chunkHeaderSizeBytes + count)]
-            )
-            let done = try io { () throws(DiskError) in try disk.read(file, at: offset, into: part) }
-            let bytes = UnsafeRawBufferPointer(part)
-            let payload = bytes.part(SnapshotFormat.chunkHeaderSizeBytes, count)
-            guard done == part.count, bytes.integer(at: 0, as: UInt32.self) == section.rawValue,
-                Int(bytes.integer(at: 4, as: UInt32.self)) == count,
-                bytes.integer(at: 8, as: UInt32.self) == UInt32(truncatingIfNeeded: number),
-                CRC32C.checksum(payload, continuing: CRC32C.checksum(bytes.part(0, 12), continuing: seed))
-                    == bytes.integer(at: 12, as: UInt32.self)
-            else { throw LogError.snapshotDamaged(file: path, offset: offset) }
-            try body(payload)
-            offset += part.count
-            number += 1
-            left -= count
+        while let chunk = trailer.chunk(at: offset), chunk.section == section {
+            try body(try load(chunk).part(SnapshotFormat.chunkHeaderSizeBytes, chunk.sizeBytes))
+            offset += chunk.storedBytes
         }
+    }
+
+    /// Reads and checks a chunk, unless it is the one read last.
+    private func load(_ chunk: SnapshotTrailer.Chunk) throws(LogError) -> UnsafeRawBufferPointer {
+        let part = UnsafeMutableRawBufferPointer(rebasing: storage.bytes[..<chunk.storedBytes])
+        let bytes = UnsafeRawBufferPointer(part)
+        if loaded == chunk { return bytes }
+        loaded = nil
+        let done = try io { () throws(DiskError) in try disk.read(file, at: chunk.offset, into: part) }
+        let payload = bytes.part(SnapshotFormat.chunkHeaderSizeBytes, chunk.sizeBytes)
+        guard done == part.count, bytes.integer(at: 0, as: UInt32.self) == chunk.section.rawValue,
+            Int(bytes.integer(at: 4, as: UInt32.self)) == chunk.sizeBytes,
+            bytes.integer(at: 8, as: UInt32.self) == UInt32(truncatingIfNeeded: chunk.number),
+            CRC32C.checksum(payload, continuing: CRC32C.checksum(bytes.part(0, 12), continuing: seed))
+                == bytes.integer(at: 12, as: UInt32.self)
+        else { throw .snapshotDamaged(file: path, offset: chunk.offset) }
+        loaded = chunk
+        return bytes
     }
 }

@@ -55,6 +55,7 @@ package enum ScenarioPrinter {
         case .transferAborted(let target): "gives up handing over to \(target)"
         case .diskStalled: "has a stalled disk and hands over"
         case .quarantineOver: "has back what it lost"
+        case .snapshotDamaged(let index, _): "finds its snapshot at \(index) damaged"
         }
     }
 

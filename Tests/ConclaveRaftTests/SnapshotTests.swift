@@ -102,6 +102,106 @@ struct SnapshotTests {
         #expect(cluster.status(away).appliedIndex == cluster.status(leader).lastIndex)
     }
 
+    @Test(
+        "a leader whose snapshot has rotted on its disk finds out when it sends it, and replaces it: also when nothing new is written",
+        arguments: [0, 3] as [UInt8]
+    )
+    func rotten(writesSince: UInt8) throws {
+        let cluster = try SteppedCluster(3) { options in
+            options.snapshotPolicy.entries = 1_000
+            options.logTail = .none
+            options.limits.snapshotChunkBytes = 64
+        }
+        let leader = cluster.elect()
+        let away = try #require(cluster.ids.first { $0 != leader })
+        let disk = try #require(cluster.disks[leader])
+        cluster.network.isolate(away)
+        for number in 0..<UInt8(100) {
+            cluster.server(leader).propose([number], CommandCompletion<CountingMachine> { _ in })
+        }
+        cluster.pass(.milliseconds(500))
+        cluster.server(leader).takeSnapshot(AdminCompletion { _ in })
+        cluster.steps.settle()
+        let taken = cluster.status(leader).snapshotIndex
+        #expect(taken > .zero && taken == cluster.status(leader).lastIndex)
+        for number in 0..<writesSince {
+            cluster.server(leader).propose([number], CommandCompletion<CountingMachine> { _ in })
+        }
+        cluster.pass(.milliseconds(500))
+        let file = try #require(try disk.list().first { $0.hasSuffix(".snap") })
+        let sizeBytes = try #require(disk.contents(of: file)?.count)
+        disk.flipBit(of: file, byte: sizeBytes / 2, bit: 3)
+
+        let last = cluster.status(leader).lastIndex
+        cluster.network.heal()
+        cluster.pass(.seconds(3))
+        #expect(cluster.status(away).appliedIndex == last && cluster.status(leader).lastIndex == last)
+        #expect(cluster.status(leader).role == .leader && cluster.status(leader).snapshotIndex == last)
+        let told = cluster.events(leader).filter { if case .snapshotDamaged(taken, _) = $0 { true } else { false } }
+        #expect(told.count == 1)
+        let snapshots = try disk.list().filter { $0.contains("snapshot") }
+        #expect(snapshots.count == 1 && (snapshots == [file]) == (writesSince == 0))
+        let copy = disk.copy()
+        let (log, recovered) = try WriteAheadLog.open(
+            disk: copy,
+            identity: LogIdentity(cluster: ClusterID(high: 1, low: 2), node: leader, incarnation: 3),
+            ifMissing: .refuse,
+            options: RaftStorage.memory().logOptions
+        )
+        try log.snapshotFiles.read(try #require(recovered.snapshot)).verify()
+        log.close()
+    }
+
+    @Test("where a damaged snapshot cannot be replaced, as on a full disk, this is tried, and said, now and then only")
+    func notReplaced() throws {
+        let cluster = try SteppedCluster(3) { options in
+            options.snapshotPolicy.entries = 1_000
+            options.logTail = .none
+        }
+        let leader = cluster.elect()
+        let away = try #require(cluster.ids.first { $0 != leader })
+        let disk = try #require(cluster.disks[leader])
+        cluster.network.isolate(away)
+        for number in 0..<UInt8(100) {
+            cluster.server(leader).propose([number], CommandCompletion<CountingMachine> { _ in })
+        }
+        cluster.pass(.milliseconds(500))
+        cluster.server(leader).takeSnapshot(AdminCompletion { _ in })
+        cluster.steps.settle()
+        let file = try #require(try disk.list().first { $0.hasSuffix(".snap") })
+        disk.flipBit(of: file, byte: 100, bit: 3)
+        let attempts = Mutex(0)
+        disk.setFaults { operation, name, _ in
+            guard operation == .create, name.contains("snapshot") else { return nil }
+            attempts.withLock { $0 += 1 }
+            return .noSpace
+        }
+        cluster.network.heal()
+        cluster.pass(.seconds(12))
+        let told = cluster.events(leader).count { if case .snapshotDamaged = $0 { true } else { false } }
+        #expect(told == 3 && attempts.withLock { $0 } == 3)
+        #expect(cluster.status(away).appliedIndex < cluster.status(leader).lastIndex)
+        disk.setFaults(nil)
+        cluster.pass(.seconds(6))
+        #expect(cluster.status(away).appliedIndex == cluster.status(leader).lastIndex)
+    }
+
+    @Test(
+        "a follower that has more of a snapshot than there is of the file in its place is sent an end that it refuses"
+    )
+    func shorterFile() {
+        let info = SnapshotInfo(position: LogPosition(index: LogIndex(5), term: Term(1)), sizeBytes: 300, checksum: 7)
+        let stream = SnapshotStream(info)
+        let read = { (_: Int, count: Int) in [UInt8](repeating: 1, count: count) }
+        let (first, last, beyond) = (
+            stream.piece(at: 0, upTo: 100, read), stream.piece(at: 300, upTo: 100, read),
+            stream.piece(at: 400, upTo: 100, read)
+        )
+        #expect(first.bytes.count == 100 && !first.isLast)
+        #expect(last.bytes.count == 12 && last.isLast)
+        #expect(beyond.bytes.isEmpty && beyond.isLast)
+    }
+
     @Test("a snapshot that has arrived as a whole, from a leader that is none any more, leaves no file behind")
     func unwanted() throws {
         let cluster = try SteppedCluster(3) { options in

@@ -82,6 +82,7 @@ final class SteppedCluster {
     private(set) var clocks: [NodeID: TestClock] = [:]
     private(set) var servers: [NodeID: RaftServer<CountingMachine>] = [:]
     private var systems: [ActorSystem] = []
+    private let told = Announcements()
 
     init(_ count: Int, _ change: (inout ConsensusOptions) -> Void) throws {
         ids = (1...count).map { NodeID(UInt64($0)) }
@@ -98,6 +99,7 @@ final class SteppedCluster {
             )
             var configuration = RaftServerConfiguration(id: id, voters: ids, seed: id.rawValue, process: id.rawValue)
             configuration.options = options
+            configuration.onEvent = { [told] event in told.all.withLock { $0[id, default: []].append(event) } }
             let clock = TestClock()
             let system = ActorSystem("\(id)", scheduler: steps, time: clock)
             clocks[id] = clock
@@ -131,6 +133,9 @@ final class SteppedCluster {
         return server
     }
 
+    /// What a server has announced so far.
+    func events(_ id: NodeID) -> [RaftEvent] { told.all.withLock { $0[id] ?? [] } }
+
     func status(_ id: NodeID) -> RaftStatus { server(id).status.current }
 
     /// Lets time pass everywhere, in steps of 5 ms.
@@ -159,6 +164,10 @@ final class SteppedCluster {
         let outcome = Outcome()
         server(id).read(QueryCompletion(number) { outcome.set($0) })
         return outcome
+    }
+
+    private final class Announcements: Sendable {
+        let all = Mutex<[NodeID: [RaftEvent]]>([:])
     }
 
     final class Outcome: Sendable {

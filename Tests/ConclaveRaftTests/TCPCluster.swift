@@ -94,7 +94,7 @@ final class TCPCluster: Sendable {
                 case .leaderChanged(let leader, _): facts.leaders[id] = leader
                 case .roleChanged(let role, _): facts.roles[id] = role
                 case .configurationChanged(let members, _): facts.configurations[id] = members
-                case .transferAborted, .diskStalled, .quarantineOver: break
+                case .transferAborted, .diskStalled, .quarantineOver, .snapshotDamaged: break
                 }
             }
         }

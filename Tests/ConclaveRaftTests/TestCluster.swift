@@ -168,7 +168,7 @@ final class TestCluster: Sendable {
                 case .leaderChanged(let leader, _): facts.leaders[id] = leader
                 case .roleChanged(let role, _): facts.roles[id] = role
                 case .quarantineOver: facts.repaired.insert(id)
-                case .configurationChanged, .transferAborted, .diskStalled: break
+                case .configurationChanged, .transferAborted, .diskStalled, .snapshotDamaged: break
                 }
             }
         }

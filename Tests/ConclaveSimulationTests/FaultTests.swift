@@ -152,6 +152,16 @@ import Testing
         #expect(reports.allSatisfy { $0.rottenSnapshots >= $0.replacements })
     }
 
+    @Test(
+        "a leader whose snapshot rots while it is up finds out when a follower needs it, and replaces it: the follower catches up"
+    )
+    func rottenSnapshotSent() throws {
+        let plan = "2000 ms kill 2\n6000 ms rot-snapshot 1\n6100 ms restart 2"
+        let reports = try (0..<12).map { try Self.run(plan, seed: $0) }
+        #expect(reports.contains { $0.replacedSnapshots > 0 })
+        #expect(reports.allSatisfy { $0.replacedSnapshots <= $0.rottenSnapshots })
+    }
+
     @Test("a server is replaced whose snapshot a batch was written over (found by seed 0)")
     func misdirectedIntoSnapshot() throws {
         var replaced = false

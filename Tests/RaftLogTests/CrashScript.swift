@@ -41,6 +41,8 @@ enum ScriptMood: String, CaseIterable, Sendable {
         var payloadBytes = 400
         /// One of so many snapshots takes the place of the log.
         var installsOneOf = 4
+        /// Whether a snapshot is taken where nothing came since the last one: of the same position, in its place.
+        var replacesSnapshots = false
     }
 
     fileprivate var weights: Weights {
@@ -70,7 +72,15 @@ enum ScriptMood: String, CaseIterable, Sendable {
                 installsOneOf: 40
             )
         case .installing:
-            Weights(append: 4, snapshot: 3, drop: 2, deepest: 3, payloadBytes: 600, installsOneOf: 2)
+            Weights(
+                append: 4,
+                snapshot: 3,
+                drop: 2,
+                deepest: 3,
+                payloadBytes: 600,
+                installsOneOf: 2,
+                replacesSnapshots: true
+            )
         case .restarting:
             Weights(append: 5, reopen: 4, snapshot: 2, drop: 2, replacesOneOf: 3, deepest: 8, payloadBytes: 600)
         case .hoarding:
@@ -159,6 +169,8 @@ struct ScriptMaker {
             script.append(.snapshot(position(last), replacingLog: true))
         } else if last > snapshot {
             snapshot = Int.random(in: snapshot + 1...last, using: &generator)
+            script.append(.snapshot(position(snapshot), replacingLog: false))
+        } else if weights.replacesSnapshots, snapshot > 0 {
             script.append(.snapshot(position(snapshot), replacingLog: false))
         }
     }

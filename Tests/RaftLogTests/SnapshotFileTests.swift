@@ -72,6 +72,52 @@ struct SnapshotFileTests {
         #expect(try readAll(info).state == state)
     }
 
+    @Test("what is handed out for a peer is as it was written: a bit that has flipped since is found, wherever it lies")
+    func everyByteSent() throws {
+        let info = try adopted(bytes(900))
+        let content = try #require(disk.contents(of: info.fileName))
+        func readAll(_ reader: SnapshotReader) throws(LogError) -> [UInt8] {
+            var sent: [UInt8] = []
+            while sent.count < info.sizeBytes { sent += try reader.bytes(at: sent.count, count: 100) }
+            return sent
+        }
+        var found = 0
+        for byte in 0..<info.sizeBytes {
+            let open = try files.read(info)
+            disk.flipBit(of: info.fileName, byte: byte, bit: byte % 8)
+            for reader in [open, try? files.read(info)].compactMap({ $0 }) {
+                do throws(LogError) {
+                    let sent = try readAll(reader)
+                    #expect(sent == content, "byte \(byte)")
+                } catch {
+                    guard case .snapshotDamaged = error else { throw error }
+                    found += 1
+                }
+            }
+            disk.flipBit(of: info.fileName, byte: byte, bit: byte % 8)
+        }
+        #expect(found > 900)
+        #expect(try readAll(try files.read(info)) == content)
+    }
+
+    @Test(
+        "pieces of any size put the file together, across chunks and sections",
+        arguments: [0, 1, 256 << 10, 700_001]
+    )
+    func piecesSent(size: Int) throws {
+        let info = try adopted(bytes(size))
+        let content = try #require(disk.contents(of: info.fileName))
+        let reader = try files.read(info)
+        var generator = SeededGenerator(seed: 4)
+        for largest in [400, 100_000, 600_000] {
+            var sent: [UInt8] = []
+            while sent.count < info.sizeBytes {
+                sent += try reader.bytes(at: sent.count, count: Int.random(in: 1...largest, using: &generator))
+            }
+            #expect(sent == content)
+        }
+    }
+
     @Test("a chunk that lies where another belongs is found")
     func swappedChunks() throws {
         let info = try adopted([UInt8](repeating: 5, count: 600 << 10))

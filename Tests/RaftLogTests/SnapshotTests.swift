@@ -82,6 +82,50 @@ struct SnapshotTests {
         }
     }
 
+    @Test(
+        "P29, P30: a crash at each step of replacing a damaged snapshot leaves the damaged one or the sound one, and the log"
+    )
+    func damagedOneReplaced() throws {
+        func prepare() throws -> (MemoryDisk, WriteAheadLog) {
+            let disk = MemoryDisk()
+            let (log, _) = try open(disk)
+            try fill(log, 1...100)
+            let sealed = try writeSnapshot(position(90), disk)
+            try log.adopt(sealed, replacingLog: false)
+            try log.dropOldSegments(keeping: .none)
+            try fill(log, 101...110)
+            disk.flipBit(of: sealed.info.fileName, byte: 90, bit: 1)
+            return (disk, log)
+        }
+        func replace(_ disk: MemoryDisk, _ log: WriteAheadLog) throws {
+            try log.adopt(try writeSnapshot(position(90), disk), replacingLog: false)
+            try log.dropOldSegments(keeping: .none)
+        }
+        let (whole, wholeLog) = try prepare()
+        #expect(snapshotFault(try recover(whole.copy()), whole) != nil)
+        let first = whole.operationCount
+        try replace(whole, wholeLog)
+        let count = whole.operationCount - first
+        #expect(count > 5)
+        var kept = 0
+        for cut in 0...count {
+            for share in 0...4 {
+                let (disk, log) = try prepare()
+                disk.cutPower(atOperation: first + cut)
+                do { try replace(disk, log) } catch { #expect(error is LogError) }
+                disk.crash { unit in share == 4 || (share > 0 && (unit + share) % 3 == 0) }
+                let recovered = try recover(disk)
+                #expect(recovered.snapshot?.position == position(90) && recovered.state.lastIndex == LogIndex(110))
+                let isDamaged = snapshotFault(recovered, disk) != nil
+                if isDamaged { kept += 1 }
+                if cut == count { #expect(!isDamaged) }
+                let names = try disk.list()
+                #expect(!names.contains { $0.hasSuffix(".tmp") } && names.count { $0.hasSuffix(".snap") } == 1)
+            }
+        }
+        #expect(kept > 0)
+    }
+
     @Test("P30: a log that begins behind the snapshot is refused with both numbers, and changes nothing")
     func gap() throws {
         let disk = MemoryDisk()

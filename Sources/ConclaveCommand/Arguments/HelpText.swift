@@ -80,6 +80,8 @@ enum HelpText {
         raft_quarantined:1 until all are back. Where no other server can repair it, it ends with code 65 and says
         what to do. A batch that a crash cut off at the very end was never acknowledged, and is dropped.
 
+        A leader that finds its snapshot damaged when it sends it to another server says so and writes a new one.
+
         A full disk ends no server: only deletions and reads are taken (-MISCONF otherwise) until there is space.
 
         \(leaseNotes)

@@ -52,6 +52,10 @@ struct NodeReporter: Behavior {
             self.leader = leader
             self.term = term
         case .changed(.quarantineOver): write(.repaired(id: id))
+        case .changed(.snapshotDamaged(_, let reason)):
+            tellOnce(
+                "server \(id.rawValue) cannot read its snapshot, which another server needs, and takes a new one: \(reason)"
+            )
         case .changed(.configurationChanged), .changed(.transferAborted), .changed(.diskStalled): break
         }
     }

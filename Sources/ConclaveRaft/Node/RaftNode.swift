@@ -80,6 +80,9 @@ public enum RaftNodeEvent: Hashable, Sendable {
     case leaderChanged(NodeID?, term: Term)
     /// It started with a damaged log (`RaftStatus.isQuarantined`), and the others have repaired it.
     case repaired
+    /// The file of its snapshot turned out to be damaged, or unreadable, when another node needed it. It takes a new one of its state,
+    /// which is sound. Should that fail, this is told again with the next attempt, 5 s later or more.
+    case snapshotDamaged(reason: String)
     /// Its part in the cluster is now another one. Told once at the start as well.
     case standingChanged(MemberStanding)
     /// `member` does not speak to this node, since its id belonged to another storage. If that is lost, remove the node, and add it again.
@@ -229,6 +232,7 @@ extension RaftNodeEvent {
         case .roleChanged(let role, let term): self = .roleChanged(role, term: term)
         case .leaderChanged(let leader, let term): self = .leaderChanged(leader, term: term)
         case .quarantineOver: self = .repaired
+        case .snapshotDamaged(_, let reason): self = .snapshotDamaged(reason: reason)
         case .configurationChanged, .transferAborted, .diskStalled: return nil
         }
     }

@@ -13,6 +13,9 @@ struct Consensus: Behavior {
     var core: RaftCore
     /// How much of what waits is passed on again with each timer: a leader that hands over refuses all of it, time after time.
     private static let retriedBytes = 8 << 20
+    /// After what time a damaged snapshot is replaced again, should that have come to nothing: as on a full disk, which each attempt
+    /// fills.
+    private static let replacementInterval = Duration.seconds(5)
 
     private let options: ConsensusOptions
     private let process: UInt64
@@ -45,6 +48,8 @@ struct Consensus: Behavior {
     private var received: [SealedSnapshot] = []
     /// Where the snapshots end that the keeper has open for peers.
     private var sentSnapshots: Set<LogPosition> = []
+    /// Before this tick no damaged snapshot is replaced.
+    private var replacementDueAt: UInt64 = 0
     private var membership: Membership
     private var standing: MemberStanding?
 
@@ -101,7 +106,9 @@ struct Consensus: Behavior {
             if let sealed { received.append(sealed) }
             core.chunkStored(chunk)
         case .chunkRefused(let chunk): core.chunkRefused(chunk)
-        case .snapshotUnreadable(let request): core.snapshotUnreadable(request)
+        case .snapshotUnreadable(let request, let damage):
+            core.snapshotUnreadable(request)
+            if let damage { replaceSnapshot(request.snapshot.last, damage) }
         case .linkDown(let peer, let hasMoved):
             // A leader that is found elsewhere has not gone: its followers have no reason to stand for election.
             if !hasMoved || core.role == .leader { core.peerDisconnected(peer) }
@@ -170,6 +177,14 @@ struct Consensus: Behavior {
         let underWay = core.snapshotsUnderWay
         for position in sentSnapshots where !underWay.contains(position) { snapshots.send(.sendingEnded(position)) }
         sentSnapshots.formIntersection(underWay)
+    }
+
+    /// What the file was made of is there, and more: the applied state.
+    private mutating func replaceSnapshot(_ position: LogPosition, _ damage: String) {
+        guard now >= replacementDueAt else { return }
+        replacementDueAt = now + Self.replacementInterval.nanoseconds / options.tick.nanoseconds
+        writer.send(.snapshotDamaged(position))
+        announce(.snapshotDamaged(index: position.index, reason: damage))
     }
 
     /// Sets the timer, unless it fires soon enough: an idle server wakes for heartbeats and elections only.
@@ -361,7 +376,7 @@ struct Consensus: Behavior {
             membership.transferAborted()
             for sequence in proposals.waiting() { submit(sequence) }
         case .configurationChanged: membership.follow(core)
-        case .leaderChanged(nil, _), .roleChanged, .diskStalled, .quarantineOver: break
+        case .leaderChanged(nil, _), .roleChanged, .diskStalled, .quarantineOver, .snapshotDamaged: break
         }
     }
 

@@ -26,8 +26,9 @@ enum ConsensusMessage: Sendable {
     /// A piece of a leader's snapshot is stored; with the last one comes the whole.
     case chunkStored(ReceivedChunk, SealedSnapshot?)
     case chunkRefused(ReceivedChunk)
-    /// A snapshot that a peer needs is gone.
-    case snapshotUnreadable(SnapshotChunkRequest)
+    /// A snapshot that a peer needs is gone. Why, where it is the present one, whose file is damaged or cannot be read; nil: there is
+    /// another one.
+    case snapshotUnreadable(SnapshotChunkRequest, damage: String?)
     /// The connection to a peer closed; or this server did that, since the peer is found elsewhere now.
     case linkDown(NodeID, hasMoved: Bool)
     /// Something about the members.

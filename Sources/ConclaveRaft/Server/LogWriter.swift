@@ -26,6 +26,8 @@ enum LogWriterMessage: Sendable {
     case snapshotFailed
     /// An operator wants a snapshot now, whatever the policy says.
     case snapshotWanted(AdminCompletion)
+    /// The file of this snapshot can no longer be read.
+    case snapshotDamaged(LogPosition)
     /// There may be space on the disk again.
     case lookForSpace
 }
@@ -92,6 +94,7 @@ struct LogWriter: Behavior {
         case .snapshotWanted(let completion):
             snapshotWaiters.append(completion)
             takeSnapshot(context)
+        case .snapshotDamaged(let position): if log.snapshot?.position == position { takeSnapshot(context) }
         case .lookForSpace:
             isLookingForSpace = false
             try provideSpace(context)
@@ -185,8 +188,11 @@ struct LogWriter: Behavior {
     }
 
     private mutating func adopt(_ sealed: SealedSnapshot, _ metadata: SnapshotMetadata) throws {
-        // One from a leader may have overtaken ours, or be about to; or nothing was applied since the last one.
-        guard sealed.info.position.index > log.snapshot?.position.index ?? .zero, postponed.isEmpty else {
+        // One from a leader may have overtaken ours, or be about to. Where nothing was applied since the last one, that one is replaced:
+        // its file may be damaged.
+        guard sealed.info.position.index >= log.snapshot?.position.index ?? .zero,
+            sealed.info.position.index > .zero, postponed.isEmpty
+        else {
             log.discard(sealed)
             return snapshotEnded(.success(()))
         }

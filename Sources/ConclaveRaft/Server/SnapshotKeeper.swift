@@ -58,7 +58,10 @@ struct SnapshotKeeper: Behavior {
         case .store(let chunk, let consensus): store(chunk, consensus)
         case .discard(let sealed): files.discard(sealed)
         case .run(let body): body()
-        case .adopted(let info): current = info
+        case .adopted(let info):
+            current = info
+            // It may take the place of a damaged one.
+            readers[info.position] = nil
         case .sendingEnded(let position): readers[position] = nil
         }
     }
@@ -82,14 +85,15 @@ struct SnapshotKeeper: Behavior {
     private mutating func send(_ request: SnapshotChunkRequest, _ consensus: ActorRef<ConsensusMessage>) {
         do {
             guard let reader = try reader(of: request.snapshot.last), let offset = Int(exactly: request.offset) else {
-                return consensus.send(.snapshotUnreadable(request))
+                return consensus.send(.snapshotUnreadable(request, damage: nil))
             }
             let stream = SnapshotStream(reader.info)
-            let bytes = try stream.piece(at: offset, upTo: request.sizeBytes) { try reader.bytes(at: $0, count: $1) }
-            outbox.send(request.message(bytes: bytes, isLast: offset + bytes.count == stream.sizeBytes))
+            let piece = try stream.piece(at: offset, upTo: request.sizeBytes) { try reader.bytes(at: $0, count: $1) }
+            outbox.send(request.message(bytes: piece.bytes, isLast: piece.isLast))
         } catch {
             readers[request.snapshot.last] = nil
-            consensus.send(.snapshotUnreadable(request))
+            let isCurrent = current?.position == request.snapshot.last
+            consensus.send(.snapshotUnreadable(request, damage: isCurrent ? "\(error)" : nil))
         }
     }
 
@@ -147,13 +151,20 @@ struct SnapshotStream {
     var sizeBytes: Int { Self.headerSizeBytes + info.sizeBytes }
 
     /// A piece of the stream. `read` gives bytes of the file: from an offset, at most so many.
-    func piece(at offset: Int, upTo count: Int, _ read: (Int, Int) throws -> [UInt8]) rethrows -> [UInt8] {
+    ///
+    /// Behind the end there is an empty last piece: who has so much already has it of another file of the same position, which this one
+    /// has replaced, refuses the whole and begins again.
+    func piece(
+        at offset: Int,
+        upTo count: Int,
+        _ read: (Int, Int) throws -> [UInt8]
+    ) rethrows -> (bytes: [UInt8], isLast: Bool) {
         var bytes: [UInt8] = []
         if offset < Self.headerSizeBytes { bytes += header[offset...].prefix(count) }
         let start = max(0, offset - Self.headerSizeBytes)
         let wanted = min(count - bytes.count, info.sizeBytes - start)
         if wanted > 0 { bytes += try read(start, wanted) }
-        return bytes
+        return (bytes, offset + bytes.count >= sizeBytes)
     }
 
     private var header: [UInt8] {

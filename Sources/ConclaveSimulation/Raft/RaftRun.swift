@@ -80,6 +80,8 @@ package struct RaftRunReport: Sendable {
     package var misdirections: Int
     /// Snapshots that were damaged.
     package var rottenSnapshots: Int
+    /// Times that a leader found its snapshot damaged when it was about to send it, and took another one.
+    package var replacedSnapshots: Int
 }
 
 /// Why a run failed.

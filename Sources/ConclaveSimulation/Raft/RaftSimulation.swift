@@ -130,7 +130,8 @@ package struct RaftSimulation: Sendable {
             demotions: world.demotions,
             repairs: world.repairs,
             misdirections: world.misdirections,
-            rottenSnapshots: world.rottenSnapshots
+            rottenSnapshots: world.rottenSnapshots,
+            replacedSnapshots: world.replacedSnapshots
         )
     }
 

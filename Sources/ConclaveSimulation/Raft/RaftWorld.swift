@@ -35,6 +35,8 @@ final class RaftWorld: Sendable {
         var repairs = 0
         var misdirections = 0
         var rottenSnapshots = 0
+        /// Those that a leader found when it was about to send them.
+        var replacedSnapshots = 0
     }
 
     let site: ClusterSite
@@ -83,7 +85,7 @@ final class RaftWorld: Sendable {
                 configuration.options.timing.leaseDriftPercent = leaseDriftPercent
                 configuration.options.snapshotPolicy.entries = 40
                 configuration.options.logTail.entries = 10
-                configuration.onEvent = { [weak self] in if case .quarantineOver = $0 { self?.countRepair() } }
+                configuration.onEvent = { [weak self] in self?.count($0) }
             },
             makeMachine: { [watch] in RegisterMachine { watch.applied($0, by: id) } },
             onRefusal: { [weak self] in self?.refusesToStart(id, $0) }
@@ -115,7 +117,16 @@ final class RaftWorld: Sendable {
     }
 
     func countFault() { withState { $0.faults += 1 } }
-    private func countRepair() { withState { $0.repairs += 1 } }
+
+    private func count(_ event: RaftEvent) {
+        withState { state in
+            switch event {
+            case .quarantineOver: state.repairs += 1
+            case .snapshotDamaged: state.replacedSnapshots += 1
+            default: break
+            }
+        }
+    }
 
     // MARK: Watching
 
@@ -127,6 +138,7 @@ final class RaftWorld: Sendable {
     var demotions: Int { withState { $0.demotions } }
     var repairs: Int { withState { $0.repairs } }
     var rottenSnapshots: Int { withState { $0.rottenSnapshots } }
+    var replacedSnapshots: Int { withState { $0.replacedSnapshots } }
     var misdirections: Int { withState { $0.misdirections } }
 
     var counts: (commits: Int, elections: Int, faults: Int) {

@@ -68,13 +68,15 @@ extension RaftWorld {
         }
     }
 
-    /// One bit of a server's snapshot is wrong. It starts anew: from its log, where that still has everything and the snapshot is seen to be
-    /// damaged before it is read; otherwise not at all.
+    /// One bit of a server's snapshot is wrong. Every other time it starts anew: from its log, where that still has everything and the
+    /// snapshot is seen to be damaged before it is read; otherwise not at all. In the other cases it finds out when it starts next, or when
+    /// it leads and a follower needs the snapshot; then it replaces the file.
     func rotSnapshot(_ place: NodeID) {
         let number = number(of: place)
         guard let id = id(place), mayLose(number), mayOrder, let resident = resident(id) else { return }
-        crash(id, losesPower: false, isFault: false)
-        defer { restart(id) }
+        let startsAnew = site.draw { Bool.random(using: &$0) }
+        if startsAnew { crash(id, losesPower: false, isFault: false) }
+        defer { if startsAnew { restart(id) } }
         guard let before = resident.recovery(of: resident.disk), before.lost == nil, let snapshot = before.snapshot,
             resident.disk.contents(of: snapshot.fileName) != nil
         else { return }

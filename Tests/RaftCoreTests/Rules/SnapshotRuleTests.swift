@@ -165,6 +165,41 @@ import Testing
         #expect(wrong == 0 && messages > 100 && snapshots > 10, "\(messages) messages, \(snapshots) snapshots")
     }
 
+    @Test("a snapshot that cannot be read is asked for again after a while, and not before; another one at once")
+    func unreadable() throws {
+        var core = RaftCore.lone(term: 1, log: [1, 1, 1])
+        core.win()
+        core.hear(accepted(4), from: n2)
+        core.sync()
+        core.snapshotTaken(snapshot(4, core.term.rawValue), keeping: .none)
+        core.hear(rejected(3, hint: .start), from: n3)
+        let request = try #require(core.sync().chunksToSend.first)
+        core.snapshotUnreadable(request)
+        #expect(core.sync().chunksToSend.isEmpty)
+
+        var asked: [Int] = []
+        let patience = core.timing.electionTicks.lowerBound
+        for tick in 1...(3 * patience) {
+            core.tick()
+            core.hear(accepted(4), from: n2)
+            core.hear(accepted(0), from: n3)
+            for request in core.sync().chunksToSend {
+                asked.append(tick)
+                core.snapshotUnreadable(request)
+            }
+        }
+        #expect(asked == [patience, 2 * patience, 3 * patience])
+
+        _ = core.propose([1])
+        core.sync()
+        core.hear(accepted(5), from: n2)
+        core.sync()
+        core.snapshotTaken(snapshot(5, core.term.rawValue), keeping: .none)
+        core.snapshotUnreadable(request)
+        let next = core.sync().chunksToSend
+        #expect(next.map(\.snapshot.last.index) == [LogIndex(5)] && next.map(\.offset) == [0])
+    }
+
     @Test("what is kept in front of a snapshot is bounded in bytes: large values do not fill the memory")
     func tailBytes() throws {
         var world = World(servers: 1)
