@@ -23,7 +23,13 @@ func runSimulation(_ options: SimulateOptions) async throws -> ExitCode {
             found.yield(.done)
         }
     }
-    return report(await judge(results, workers, seeds), options, plan, stop)
+    let failure = await judge(results, workers, seeds)
+    // Cutting it down takes its thread, too: on one processor nobody would hear Ctrl-C.
+    return await withCheckedContinuation { continuation in
+        DispatchQueue(label: "conclave.shrinking").async {
+            continuation.resume(returning: report(failure, options, plan, stop))
+        }
+    }
 }
 
 /// What came of one seed.
