@@ -18,7 +18,7 @@ package enum LogError: Error, Hashable, Sendable {
     case unknownVersion(file: String, found: UInt32, supported: UInt32)
     /// Something that was acknowledged is damaged or missing.
     case corrupt(Corruption)
-    /// Damage as other servers could repair it, in the only server of its cluster.
+    /// Damage as other servers could repair it, in what is the only server of its cluster by all that is left.
     case nobodyToRepairFrom(Corruption)
     /// The log begins behind entry `first` minus one, and no snapshot reaches there (raft-rules P30).
     case gap(location: String, first: LogIndex, snapshot: LogIndex)
@@ -93,8 +93,9 @@ extension LogError: CustomStringConvertible {
                 + "back, or remove this server from the cluster and add it again, under a new id, with an empty directory; "
                 + "never start an empty server under the same id"
         case .nobodyToRepairFrom(let corruption):
-            "\(corruption). This is the only server of its cluster, so no other can repair it: keep the directory, and put an intact "
-                + "copy of it back, or begin a new cluster in another directory"
+            "\(corruption). By what is left this is the only server of its cluster, so no other can repair it: keep the directory, and "
+                + "put an intact copy of it back, or begin a new cluster in another directory; if there are others, remove this "
+                + "server from the cluster and add it again, under a new id, with an empty directory"
         case .gap(let location, let first, let snapshot):
             "the log in \(location) begins at entry \(first), and "
                 + (snapshot == .zero ? "there is no snapshot" : "the snapshot ends at \(snapshot)")

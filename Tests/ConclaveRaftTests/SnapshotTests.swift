@@ -102,6 +102,22 @@ struct SnapshotTests {
         #expect(cluster.status(away).appliedIndex == cluster.status(leader).lastIndex)
     }
 
+    /// Elects a leader that takes a snapshot of 100 commands, which a server that hears nothing lacks.
+    private func snapshotWithoutOne(
+        _ cluster: SteppedCluster
+    ) throws -> (leader: NodeID, away: NodeID, disk: MemoryDisk) {
+        let leader = cluster.elect()
+        let away = try #require(cluster.ids.first { $0 != leader })
+        cluster.network.isolate(away)
+        for number in 0..<UInt8(100) {
+            cluster.server(leader).propose([number], CommandCompletion<CountingMachine> { _ in })
+        }
+        cluster.pass(.milliseconds(500))
+        cluster.server(leader).takeSnapshot(AdminCompletion { _ in })
+        cluster.steps.settle()
+        return (leader, away, try #require(cluster.disks[leader]))
+    }
+
     @Test(
         "a leader whose snapshot has rotted on its disk finds out when it sends it, and replaces it: also when nothing new is written",
         arguments: [0, 3] as [UInt8]
@@ -112,16 +128,7 @@ struct SnapshotTests {
             options.logTail = .none
             options.limits.snapshotChunkBytes = 64
         }
-        let leader = cluster.elect()
-        let away = try #require(cluster.ids.first { $0 != leader })
-        let disk = try #require(cluster.disks[leader])
-        cluster.network.isolate(away)
-        for number in 0..<UInt8(100) {
-            cluster.server(leader).propose([number], CommandCompletion<CountingMachine> { _ in })
-        }
-        cluster.pass(.milliseconds(500))
-        cluster.server(leader).takeSnapshot(AdminCompletion { _ in })
-        cluster.steps.settle()
+        let (leader, away, disk) = try snapshotWithoutOne(cluster)
         let taken = cluster.status(leader).snapshotIndex
         #expect(taken > .zero && taken == cluster.status(leader).lastIndex)
         for number in 0..<writesSince {
@@ -158,16 +165,7 @@ struct SnapshotTests {
             options.snapshotPolicy.entries = 1_000
             options.logTail = .none
         }
-        let leader = cluster.elect()
-        let away = try #require(cluster.ids.first { $0 != leader })
-        let disk = try #require(cluster.disks[leader])
-        cluster.network.isolate(away)
-        for number in 0..<UInt8(100) {
-            cluster.server(leader).propose([number], CommandCompletion<CountingMachine> { _ in })
-        }
-        cluster.pass(.milliseconds(500))
-        cluster.server(leader).takeSnapshot(AdminCompletion { _ in })
-        cluster.steps.settle()
+        let (leader, away, disk) = try snapshotWithoutOne(cluster)
         let file = try #require(try disk.list().first { $0.hasSuffix(".snap") })
         disk.flipBit(of: file, byte: 100, bit: 3)
         let attempts = Mutex(0)
