@@ -273,6 +273,19 @@ import Testing
         }
         #expect(system == nil)
     }
+
+    @Test("a frame that is under way when its world goes keeps nothing of it")
+    func framesUnderWay() {
+        weak var network: SimulatedNetwork?
+        do {
+            let simulation = Simulation(seed: 10)
+            let made = SimulatedNetwork(simulation)
+            network = made
+            // As the network does with each frame.
+            simulation.world.at(.max) { made.healLinks() }
+        }
+        #expect(network == nil)
+    }
 }
 
 /// A value that closures of one thread share.

@@ -132,6 +132,12 @@ final class SimulatedWorld: @unchecked Sendable {
         }
     }
 
+    /// The world goes, and nothing that was to happen will. Frames under way hold their network, which holds this world.
+    func forgetEvents() {
+        // Released outside of the lock: what goes with them may ask for the time.
+        withExtendedLifetime(locked { $0.takeEvents() }) {}
+    }
+
     /// Lets the clock reach `moment`. Nothing is due before.
     func passTime(to moment: UInt64) { locked { $0.passTime(to: moment) } }
 

@@ -53,8 +53,11 @@ public final class Simulation: Sendable {
         outside = MachineScheduler(machine: world.addMachine("outside"), world)
     }
 
-    /// The world's machines end with it.
-    deinit { for machine in machines.withLock({ $0 }) { machine.crash() } }
+    /// The world's machines end with it, and what was yet to happen never will.
+    deinit {
+        for machine in machines.withLock({ $0 }) { machine.crash() }
+        world.forgetEvents()
+    }
 
     /// Adds a machine and starts it.
     ///
@@ -145,7 +148,8 @@ public final class Simulation: Sendable {
 
     /// Waits for so much virtual time. For bodies of `run` and tasks of theirs; `Task.sleep` waits for real time.
     public func sleep(for duration: Duration) async {
-        await withCheckedContinuation { continuation in
+        // Unsafe: a world may go while somebody sleeps in it, who then never wakes. That is no mistake to be warned of.
+        await withUnsafeContinuation { continuation in
             world.at(world.now + duration.nanoseconds) { continuation.resume() }
         }
     }

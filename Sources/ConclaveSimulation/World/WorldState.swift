@@ -28,16 +28,16 @@ struct WorldState {
     }
 
     /// Something that happens at a moment, on no machine's own account.
-    private struct Event {
-        enum What {
+    struct Event {
+        fileprivate enum What {
             case call(@Sendable () -> Void)
             /// What waits for a disk under this event's order may go on.
             case diskDone
         }
-        let deadline: UInt64
+        fileprivate let deadline: UInt64
         /// Of two for the same moment the one added first comes first.
-        let order: Int
-        let what: What
+        fileprivate let order: Int
+        fileprivate let what: What
     }
 
     /// What is known of one machine.
@@ -150,6 +150,12 @@ extension WorldState {
             if events[middle].deadline > moment { low = middle + 1 } else { high = middle }
         }
         events.insert(Event(deadline: moment, order: nextOrder, what: what), at: low)
+    }
+
+    /// All that is yet to happen, which then does not.
+    mutating func takeEvents() -> [Event] {
+        defer { events = [] }
+        return events
     }
 
     mutating func setAlarm(of machine: Int, at deadline: UInt64?, _ handler: @escaping @Sendable () -> Void) {
