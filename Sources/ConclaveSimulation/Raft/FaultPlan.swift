@@ -58,7 +58,7 @@ package enum Fault: Hashable, Sendable {
     case rot(NodeID)
     /// One bit of the file that says whose data it is is wrong. The server starts anew and writes the file again.
     case rotIdentity(NodeID)
-    /// One bit of a server's snapshot is wrong. It starts anew and finds it.
+    /// One bit of a server's snapshot is wrong. Every other time it starts anew and finds it; else it finds it later, or never.
     case rotSnapshot(NodeID)
     /// A batch that a server has acknowledged, and behind which it has written others, was written to another place of its disk. It starts
     /// anew and finds what is missing there, and what was overwritten.

@@ -83,7 +83,9 @@ package struct RaftSimulation: Sendable {
     private func run() throws -> RaftRunReport {
         do { return try live() } catch SimulationError.violation(let complaint) where options.traceCapacity > 0 {
             // Whoever asks for a trace wants to see what the clients saw until then.
-            throw failure(.correctness, complaint, timeline: violation?.timelineHTML)
+            var timeline: String?
+            if case .violation(let violation) = verdict { timeline = violation.timelineHTML }
+            throw failure(.correctness, complaint, timeline: timeline)
         }
     }
 
@@ -341,17 +343,13 @@ package struct RaftSimulation: Sendable {
         throw failure(.liveness, "server \(server) did not catch up within \(options.livenessBound)")
     }
 
-    /// What is wrong with the clients' history up to now, if that is known.
-    private var violation: LinearizabilityViolation<RegisterModel>? {
-        if case .violation(let violation) = LinearizabilityChecker(RegisterModel()).check(recorder.history) {
-            violation
-        } else {
-            nil
-        }
+    /// What is to be said of the clients' history up to now.
+    private var verdict: LinearizabilityVerdict<RegisterModel> {
+        LinearizabilityChecker(RegisterModel()).check(recorder.history)
     }
 
     private func judge() throws {
-        switch LinearizabilityChecker(RegisterModel()).check(recorder.history) {
+        switch verdict {
         case .linearizable: break
         case .violation(let violation):
             throw failure(.correctness, "\(violation)", timeline: violation.timelineHTML)

@@ -81,9 +81,7 @@ extension RaftWorld {
             resident.disk.contents(of: snapshot.fileName) != nil
         else { return }
         countFault()
-        let (byte, bit) = site.draw {
-            (Int.random(in: 0..<snapshot.sizeBytes, using: &$0), Int.random(in: 0..<8, using: &$0))
-        }
+        let (byte, bit) = drawBit(ofBytes: snapshot.sizeBytes)
         resident.disk.flipBit(of: snapshot.fileName, byte: byte, bit: bit)
         let after = resident.recovery(of: resident.disk)
         if let silence = after?.silence(of: before) {

@@ -115,6 +115,11 @@ extension RaftWorld {
         }
     }
 
+    /// Which bit of so many bytes is to be wrong.
+    func drawBit(ofBytes size: Int) -> (byte: Int, bit: Int) {
+        site.draw { (Int.random(in: 0..<size, using: &$0), Int.random(in: 0..<8, using: &$0)) }
+    }
+
     /// Whether no server lacks what it acknowledged. One that does is no help to the others until it is repaired or replaced, so none of
     /// them may be without a vote meanwhile.
     private var isWhole: Bool {
@@ -154,9 +159,7 @@ extension RaftWorld {
             guard let file = site.draw({ files.randomElement(using: &$0) }),
                 let size = resident.disk.contents(of: file)?.count, size > 0
             else { return }
-            let (byte, bit) = site.draw {
-                (Int.random(in: 0..<size, using: &$0), Int.random(in: 0..<8, using: &$0))
-            }
+            let (byte, bit) = drawBit(ofBytes: size)
             let copy = resident.disk.copy()
             copy.flipBit(of: file, byte: byte, bit: bit)
             guard let after = resident.recovery(of: copy), after.lost != nil,
@@ -177,9 +180,7 @@ extension RaftWorld {
         defer { restart(id) }
         guard let size = disk.contents(of: "IDENTITY")?.count, size > 0 else { return }
         countFault()
-        let (byte, bit) = site.draw {
-            (Int.random(in: 0..<size, using: &$0), Int.random(in: 0..<8, using: &$0))
-        }
+        let (byte, bit) = drawBit(ofBytes: size)
         disk.flipBit(of: "IDENTITY", byte: byte, bit: bit)
     }
 
